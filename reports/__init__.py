@@ -1,0 +1,1 @@
+"""Records in, statistics and pages out."""

@@ -1,0 +1,176 @@
+"""The Record: all that the store keeps and the reports see of one cell.
+
+A Record is a cell of a plan, its outcome, its trials and where all of it came from. It is immutable. Figures are kept
+as they were measured (integer nanoseconds, instruction counts, bytes); medians and intervals are computed when read.
+Missing is None, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.int64]
+
+
+class Outcome(StrEnum):
+    """How a cell ended. Every cell has one; `unsupported` is an answer, not a failure."""
+
+    OK = "ok"
+    INVALID = "invalid"
+    UNSUPPORTED = "unsupported"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+
+
+class TrialKind(StrEnum):
+    """What the process of a trial was for: a process that is timed is never one whose memory is read."""
+
+    LATENCY = "latency"  # samples in ns per inference: real boards
+    COUNT = "count"  # samples in user-mode instructions per inference: emulated boards
+    MEMORY = "memory"  # memory phases, no samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPhases:
+    """Absolute peaks of resident memory by phase, in bytes (VmHWM after clear_refs), and the split at the end.
+
+    `anon_bytes` and `file_bytes` are the resident anonymous and file-backed parts after the steady phase.
+    """
+
+    baseline_bytes: int | None = None
+    load_peak_bytes: int | None = None
+    first_peak_bytes: int | None = None
+    steady_peak_bytes: int | None = None
+    anon_bytes: int | None = None
+    file_bytes: int | None = None
+    method: str = "clear_refs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trial:
+    """Everything one process on the board gave.
+
+    `block` and `attempt` name the round it belongs to (on real boards only whole blocks count); `importer` is the
+    clean-import process it was forked from on an emulated board, None on a real one. `loop_k` inferences make one
+    sample, and samples are already divided by it. `counter_source` is `pmu` or `virtual-clock` for counts.
+    `used` says what really ran: providers, nodes that fell back. `state_before`/`state_after` are the board's state.
+    """
+
+    trial_id: str
+    cell_id: str
+    kind: TrialKind
+    block: int
+    attempt: int
+    position: int
+    importer: int | None = None
+    started_at: str
+    load_ns: int | None = None
+    first_ns: int | None = None
+    loop_k: int = 1
+    warmup: Samples = field(default_factory=lambda: np.empty(0, np.int64))
+    samples: Samples = field(default_factory=lambda: np.empty(0, np.int64))
+    counter_source: str | None = None
+    memory: MemoryPhases | None = None
+    used: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    state_before: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    state_after: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactFacts:
+    """The model file of a cell: as deployed, and as zstd would carry it."""
+
+    sha256: str
+    bytes: int
+    compressed_bytes: int
+    format: str
+    path: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """Accuracy as fractions 0 to 1. `host` is over the whole test set, with its 95 % interval; `board` is over a fixed
+    seeded subset of `board_samples` inputs, to be compared with `host_on_board_images` only. `agreement` is how often
+    the board's answer equals the host's for the same artifact on that subset; `max_abs_diff` is the largest difference
+    of raw outputs on the golden set."""
+
+    metric: str
+    host: float | None = None
+    host_ci_low: float | None = None
+    host_ci_high: float | None = None
+    host_samples: int | None = None
+    board: float | None = None
+    host_on_board_images: float | None = None
+    board_samples: int | None = None
+    agreement: float | None = None
+    max_abs_diff: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Record:
+    """One cell with what became of it.
+
+    `settings` are the runtime settings asked for (`threads`, `graph_optimization`, `providers`); `trials` hold only
+    what counts (whole blocks on real boards). `twin_trials` are those of the A/A control if this cell is its subject.
+    """
+
+    cell_id: str
+    board: str
+    role: str
+    emulated: bool
+    arch: str
+    model: str
+    recipe: str
+    runtime: str
+    settings: Mapping[str, Any]
+    outcome: Outcome
+    reason: str | None = None
+    artifact: ArtifactFacts | None = None
+    accuracy: Accuracy | None = None
+    trials: tuple[Trial, ...] = ()
+    twin_trials: tuple[Trial, ...] = ()
+    validity_reasons: tuple[str, ...] = ()  # what a gate found at run time; statistics add their own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a candidate must keep to be shipped; None = no bound."""
+
+    accuracy_drop: float | None = None  # fraction: 0.01 = one percentage point
+    latency_p95_ns: float | None = None
+    memory_peak_bytes: int | None = None
+    artifact_bytes: int | None = None
+    instructions: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunRecord:
+    """One execution of a plan: all its records and what is needed to believe and repeat it.
+
+    `boards` maps a board's name to its facts (kernel, cpu, memory, runtimes …). `state` is `finished`, `interrupted`
+    or `running`; `planned_blocks` is per board. `plan` is the plan as it was run, in plain YAML-able data.
+    """
+
+    run_id: str
+    started_at: str
+    ended_at: str | None
+    state: str
+    plan: Mapping[str, Any]
+    plan_name: str
+    plan_hash: str
+    seed: int
+    protocol: str
+    hilbench_version: str
+    boards: Mapping[str, Mapping[str, Any]]
+    records: tuple[Record, ...]
+    baseline_recipe: str = "fp32"
+    budget: Budget = Budget()
+    shortlist: tuple[str, ...] = ()  # recipes that get verdicts under `quick`; empty = all
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])  # dataset hashes, library versions, command

@@ -1,0 +1,1 @@
+"""Boards: inventory, connections, emulation, deployment, and the agent that runs on the board."""

@@ -1,0 +1,89 @@
+"""A board as the inventory describes it: data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a board is for: `target` ships, `reference` is for comparison, `emulated` counts instead of timing."""
+
+    TARGET = "target"
+    REFERENCE = "reference"
+    EMULATED = "emulated"
+
+
+class Arch(StrEnum):
+    """The instruction set of a board."""
+
+    ARM64 = "arm64"
+    ARMHF = "armhf"
+    X86_64 = "x86_64"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshAddress:
+    """How to reach a board by SSH. `host_key` is an OpenSSH public key (`ssh-ed25519 AAAA…`), pinned in the inventory.
+
+    `known_hosts` may name a file instead. `key_file` None means the SSH agent. `jump` is another address to go through.
+    """
+
+    host: str
+    port: int = 22
+    user: str
+    key_file: str | None = None
+    host_key: str | None = None
+    known_hosts: str | None = None
+    jump: SshAddress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalAddress:
+    """This machine itself, by local processes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatedAddress:
+    """A board that QEMU emulates here and that is then reached by SSH on 127.0.0.1."""
+
+    cpu: str  # QEMU's -cpu: cortex-a72, cortex-a76
+    memory_mib: int = 512
+
+
+Address = SshAddress | LocalAddress | EmulatedAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardRuntime:
+    """A runtime on a board: the interpreter that runs it, and a folder to put before its packages (or None).
+
+    `name` is `onnxruntime`, `tflite-runtime` or `ai-edge-litert`. A board's own interpreter may be named, such as the
+    one with a vendor's build of onnxruntime.
+    """
+
+    name: str
+    python: str = "python3"
+    site: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """One entry of the inventory, with its kind's and the file's defaults filled in."""
+
+    name: str
+    address: Address
+    arch: Arch
+    role: Role
+    runtimes: tuple[BoardRuntime, ...]
+    kind: str | None = None
+    workdir: str = "/var/tmp/hilbench"  # noqa: S108  shared by all accounts of the board on purpose
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def emulated(self) -> bool:
+        """Whether figures of this board are counts, never times."""
+        return self.role is Role.EMULATED

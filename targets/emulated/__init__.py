@@ -1,0 +1,1 @@
+"""ARM boards emulated by QEMU: image, machine, control."""
