@@ -1,0 +1,34 @@
+# Everything a person needs: `make demo` and `make test` do their own set-up.
+# YES=1 answers the one question of the set-up; PYTHON names another interpreter; BOARD=user@host uses a board of yours.
+PYTHON ?= python3
+BOARD ?=
+export YES PYTHON
+
+.PHONY: demo test check bench format clean
+
+demo:
+	@sh scripts/setup.sh $(if $(BOARD),board,demo)
+	@.venv/bin/hilbench run plans/demo.yaml --new $(if $(BOARD),--board $(BOARD) --board this-machine)
+
+test:
+	@sh scripts/setup.sh test
+	@.venv/bin/pytest
+
+check:
+	@sh scripts/setup.sh check
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/pyright
+	@.venv/bin/pytest -q tests/test_architecture.py
+
+bench:
+	@sh scripts/setup.sh test
+	@.venv/bin/pytest tests/benchmarks -o python_files='bench_*.py' -s
+
+format:
+	@sh scripts/setup.sh check
+	@.venv/bin/ruff check --fix-only -q .
+	@.venv/bin/ruff format .
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .benchmarks build dist *.egg-info

@@ -1,0 +1,39 @@
+"""What the command line reports, by the exit code that it ends with (see `docs/command-line.md`)."""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """Root of this package. Its message is one sentence for the user."""
+
+    exit_code = 1
+
+
+class PlanError(HarnessError, ValueError):
+    """The plan or the command's words are wrong: fix them."""
+
+    exit_code = 2
+
+
+class StoreError(HarnessError):
+    """The store cannot be opened, read or written."""
+
+    exit_code = 1
+
+
+class NoSuchRunError(StoreError):
+    """There is no such run in the store."""
+
+    exit_code = 2
+
+
+class NoBoardError(HarnessError):
+    """No board of the plan could be used."""
+
+    exit_code = 4
+
+
+class Interrupted(HarnessError):  # noqa: N818  a stop that the user asked for is no error
+    """The user stopped the run; what was measured is kept."""
+
+    exit_code = 130

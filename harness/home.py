@@ -1,0 +1,46 @@
+"""Where hilbench keeps its state, and where it finds the inventory."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The state folder (`.hilbench/`) and what lies in it."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file of the store."""
+        return self.folder / "runs.sqlite"
+
+    @property
+    def artifacts(self) -> Path:
+        """The cache of compressed models and of what the host computed from them."""
+        return self.folder / "artifacts"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Host keys that the user confirmed outside the inventory."""
+        return self.folder / "known_hosts"
+
+    def mirror(self, run_id: str, board: str, attempt: int) -> Path:
+        """The controller's copy of a board's journal."""
+        return self.folder / "runs" / run_id / f"{board}.{attempt}.journal.jsonl"
+
+    def report(self, run_id: str) -> Path:
+        """Where the report of a run is written unless the user names another place."""
+        return self.folder / "reports" / f"{run_id}.html"
+
+
+def find_home(inventory: Path | None = None) -> Home:
+    """`HILBENCH_HOME`, else `.hilbench/` beside the inventory, else in the present folder."""
+    named = os.environ.get("HILBENCH_HOME")
+    if named:
+        return Home(folder=Path(named).expanduser().resolve())
+    beside = inventory.parent if inventory is not None else Path.cwd()
+    return Home(folder=beside.resolve() / ".hilbench")

@@ -1,0 +1,57 @@
+"""A Trial as a row of the store and back: the series as compressed blobs, all else as one JSON text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ..reports.record import MemoryPhases, Trial, TrialKind
+from .series import pack, unpack
+
+_FACTS = (
+    "position",
+    "importer",
+    "started_at",
+    "load_ns",
+    "first_ns",
+    "loop_k",
+    "counter_source",
+    "used",
+    "state_before",
+    "state_after",
+)
+
+
+def trial_to_row(trial: Trial) -> dict[str, Any]:
+    """The columns of a trial."""
+    facts: dict[str, Any] = {name: getattr(trial, name) for name in _FACTS}
+    facts["memory"] = None if trial.memory is None else asdict(trial.memory)
+    return {
+        "trial_id": trial.trial_id,
+        "cell_id": trial.cell_id,
+        "kind": trial.kind.value,
+        "block": trial.block,
+        "attempt": trial.attempt,
+        "facts": json.dumps(facts, sort_keys=True, ensure_ascii=False),
+        "warmup": pack(trial.warmup),
+        "samples": pack(trial.samples),
+    }
+
+
+def trial_from_row(row: Mapping[str, Any]) -> Trial:
+    """The trial that `trial_to_row` was given."""
+    facts: dict[str, Any] = json.loads(row["facts"])
+    memory = facts.pop("memory")
+    return Trial(
+        trial_id=row["trial_id"],
+        cell_id=row["cell_id"],
+        kind=TrialKind(row["kind"]),
+        block=row["block"],
+        attempt=row["attempt"],
+        memory=None if memory is None else MemoryPhases(**memory),
+        warmup=unpack(row["warmup"]),
+        samples=unpack(row["samples"]),
+        **facts,
+    )
