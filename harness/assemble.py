@@ -1,0 +1,148 @@
+"""From the store's rows to the Records that statistics and reports see. Reads only; can be repeated at any time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..reports.record import Accuracy, ArtifactFacts, Budget, Outcome, Record, RunRecord, Trial, TrialKind
+from .blocks import TWIN, counting_trials
+from .protocol import protocol_for
+from .store import Note, RunRow, Store
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ledger:
+    """The newest note of each kind by subject, and all trials by cell."""
+
+    newest: Mapping[tuple[str, str], Note]
+    trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict[str, Sequence[Trial]])
+
+    def facts(self, subject: str, kind: str) -> Facts | None:
+        note = self.newest.get((subject, kind))
+        return None if note is None else note.facts
+
+
+def assemble(store: Store, run: RunRow) -> RunRecord:
+    """The whole run as records."""
+    cells = store.cells(run.run_id)
+    newest = {(note.subject, note.kind): note for note in store.notes(run.run_id)}
+    by_cell: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in store.trials(run.run_id):
+        by_cell[trial.cell_id].append(trial)
+    boards = sorted({board for _, board, _ in cells}, key=[board for _, board, _ in cells].index)
+    counting: dict[str, Sequence[Trial]] = {}
+    for board in boards:
+        counting |= _counting([(c, f) for c, b, f in cells if b == board], by_cell, newest)
+    ledger = _Ledger(newest=newest, trials=counting)
+    records = tuple(_record(run, cell, board, facts, ledger) for cell, board, facts in cells)
+    plan: Facts = run.facts["plan"]
+    return RunRecord(
+        run_id=run.run_id,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        state=run.state,
+        plan=plan,
+        plan_name=run.plan_name,
+        plan_hash=run.plan_hash,
+        seed=run.seed,
+        protocol=run.protocol,
+        hilbench_version=run.facts["hilbench"],
+        boards={board: ledger.facts(board, "board") or {} for board in boards},
+        records=records,
+        baseline_recipe=run.facts["baseline"],
+        budget=Budget(**run.facts["budget"]),
+        shortlist=tuple(run.facts["shortlist"]),
+        provenance=run.facts["provenance"],
+    )
+
+
+def alive_cells(cells: Sequence[tuple[str, Facts]], newest: Mapping[tuple[str, str], Note]) -> list[str]:
+    """The cells (and the control's twin) that have not failed for good, in plan order."""
+    alive: list[str] = []
+    for cell, facts in cells:
+        if (cell, "failed") not in newest:
+            alive.append(cell)
+            if facts["twin"] and (cell + TWIN, "failed") not in newest:
+                alive.append(cell + TWIN)
+    return alive
+
+
+def _counting(
+    cells: Sequence[tuple[str, Facts]], by_cell: Mapping[str, Sequence[Trial]], newest: Mapping[tuple[str, str], Note]
+) -> dict[str, Sequence[Trial]]:
+    names = [name for cell, _ in cells for name in (cell, cell + TWIN)]
+    trials = [trial for name in names for trial in by_cell.get(name, ())]
+    emulated = bool(cells and cells[0][1]["emulated"])
+    kept: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in counting_trials(trials, alive=alive_cells(cells, newest), emulated=emulated):
+        kept[trial.cell_id].append(trial)
+    return {name: kept[name] for name in names}
+
+
+def _record(run: RunRow, cell: str, board: str, facts: Facts, ledger: _Ledger) -> Record:
+    trials = tuple(ledger.trials.get(cell, ()))
+    outcome, reason = _outcome(run, cell, board, facts, trials, ledger)
+    artifact = ledger.facts(cell, "artifact")
+    return Record(
+        cell_id=cell,
+        board=board,
+        role=facts["role"],
+        emulated=facts["emulated"],
+        arch=facts["arch"],
+        model=facts["model"],
+        recipe=facts["recipe"],
+        runtime=facts["runtime"],
+        settings=facts["settings"],
+        outcome=outcome,
+        reason=reason,
+        artifact=None if artifact is None else _artifact(artifact),
+        accuracy=_accuracy(ledger.facts(cell, "host"), ledger.facts(cell, "check")),
+        trials=trials,
+        twin_trials=tuple(ledger.trials.get(cell + TWIN, ())),
+        validity_reasons=tuple((ledger.facts(cell, "check") or {}).get("findings", ())),
+    )
+
+
+def _outcome(
+    run: RunRow, cell: str, board: str, facts: Facts, trials: Sequence[Trial], ledger: _Ledger
+) -> tuple[Outcome, str | None]:
+    failed = ledger.facts(cell, "failed")
+    if failed is not None:
+        return Outcome(failed["outcome"]), failed["reason"]
+    planned = protocol_for(run.protocol, emulated=facts["emulated"]).blocks
+    done = len({t.block for t in trials if t.kind is not TrialKind.MEMORY})
+    if done < planned:
+        what = "processes" if facts["emulated"] else "blocks"
+        measured = f"{done} of {planned} {what} were measured" if done else "nothing was measured"
+        return Outcome.ERROR, f"{_why_stopped(run, board, ledger)}; {measured}"
+    check = ledger.facts(cell, "check")
+    if check is not None and check["reason"] is not None:
+        return Outcome.INVALID, check["reason"]
+    return Outcome.OK, None
+
+
+def _why_stopped(run: RunRow, board: str, ledger: _Ledger) -> str:
+    lost = ledger.facts(board, "lost")
+    if run.state == "interrupted":
+        return "the run was stopped"
+    if lost is not None:
+        return str(lost["reason"])
+    return "the run has not come to it" if run.state == "running" else "the run ended before it"
+
+
+def _artifact(facts: Facts) -> ArtifactFacts:
+    values: dict[str, Any] = {**facts, "notes": tuple(facts.get("notes", ()))}
+    return ArtifactFacts(**values)
+
+
+def _accuracy(host: Facts | None, check: Facts | None) -> Accuracy | None:
+    if host is None:
+        return None
+    names = ("board", "host_on_board_images", "board_samples", "agreement", "max_abs_diff")
+    values: dict[str, Any] = {**host, **{name: (check or {}).get(name) for name in names}}
+    return Accuracy(**values)

@@ -1,0 +1,81 @@
+"""Which processes run on a board and in which order: randomised balanced blocks, and what is missing of them.
+
+The order within a block is a random permutation; the next block runs its reverse, so that over each pair of blocks
+every cell runs before every other one exactly once. Orders depend on seed, board and block only: a block that is
+repeated is repeated in the same order.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+
+from ..reports.record import Trial, TrialKind
+from ..targets.agent.job import JobBlock
+
+TWIN = "~aa"
+
+
+def orders(cells: Sequence[str], *, blocks: int, seed: int, board: str) -> list[tuple[str, ...]]:
+    """The order of the cells in each block."""
+    import numpy as np
+
+    stream = [seed, *board.encode()]
+    result: list[tuple[str, ...]] = []
+    for pair in range((blocks + 1) // 2):
+        permutation = np.random.default_rng([*stream, pair]).permutation(len(cells))
+        order = [cells[int(i)] for i in permutation]
+        result += [tuple(order), tuple(reversed(order))]
+    return result[:blocks]
+
+
+def whole_blocks(trials: Iterable[Trial], cells: Collection[str]) -> dict[int, int]:
+    """Block -> the attempt in which every one of `cells` was timed; incomplete blocks are left out."""
+    timed: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
+    for trial in trials:
+        if trial.kind is TrialKind.LATENCY:
+            timed[trial.block, trial.attempt].add(trial.cell_id)
+    whole: dict[int, int] = {}
+    for (block, attempt), seen in sorted(timed.items()):
+        if set(cells) <= seen:
+            whole.setdefault(block, attempt)
+    return whole
+
+
+def missing_blocks(
+    planned: Sequence[tuple[str, ...]], trials: Sequence[Trial], *, alive: Collection[str], emulated: bool, attempt: int
+) -> tuple[JobBlock, ...]:
+    """What must still run, for the cells that are alive (have not failed for good).
+
+    On a real board an incomplete block is repeated as a whole, since its cells are compared within the block. On an
+    emulated one the counts do not depend on what ran beside them, so only what is missing runs.
+    """
+    whole = whole_blocks(trials, alive)
+    counted = {(t.cell_id, t.block) for t in trials if t.kind is TrialKind.COUNT}
+    result: list[JobBlock] = []
+    for block, order in enumerate(planned):
+        if emulated:
+            left = tuple(cell for cell in order if cell in alive and (cell, block) not in counted)
+        else:
+            left = () if block in whole else tuple(cell for cell in order if cell in alive)
+        if left:
+            result.append(JobBlock(block=block, attempt=attempt, order=left))
+    return tuple(result)
+
+
+def counting_trials(trials: Sequence[Trial], *, alive: Collection[str], emulated: bool) -> list[Trial]:
+    """The trials that count: on real boards those of whole blocks (and memory), on emulated ones all.
+
+    Of a process that ran twice (resumed at the same place) the first counts.
+    """
+    whole = whole_blocks(trials, alive)
+    seen: set[tuple[str, str, int]] = set()
+    result: list[Trial] = []
+    for trial in sorted(trials, key=lambda t: (t.cell_id, t.kind, t.block, t.attempt)):
+        if trial.kind is TrialKind.LATENCY and not emulated and whole.get(trial.block) != trial.attempt:
+            continue
+        key = (trial.cell_id, trial.kind, trial.block)
+        if key not in seen:
+            seen.add(key)
+            result.append(trial)
+    return result

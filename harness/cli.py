@@ -1,0 +1,26 @@
+"""`hilbench`: the command line. This file only gathers the verbs; each lives in `verbs/`."""
+
+from __future__ import annotations
+
+import click
+
+from .verbs import bench, board, compress, doctor, export, gc, init, report, run, schema
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="hilbench", message="hilbench %(version)s")
+def main() -> None:
+    """Which compressed model do I ship on which board? Measured on the board.
+
+    RUN is the id of a run, a unique beginning of it, or `latest`.
+
+    \b
+    Exit codes: 0 ok, 1 a gate or budget failed, 2 usage, 3 some cells failed, 4 no board could be used,
+    5 not enough data to judge, 130 interrupted.
+    """
+
+
+for _verb in (init.init, bench.bench, run.run, compress.compress, report.report, export.export):
+    main.add_command(_verb)
+for _verb in (board.board, doctor.doctor, gc.gc, schema.schema):
+    main.add_command(_verb)

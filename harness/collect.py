@@ -1,0 +1,48 @@
+"""Journal events to Trials and facts: pure, so that a journal can be read again at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..reports.record import MemoryPhases, Samples, Trial, TrialKind
+
+_MEMORY = ("baseline_bytes", "load_peak_bytes", "first_peak_bytes", "steady_peak_bytes", "anon_bytes", "file_bytes")
+
+
+def trial_from_event(event: Mapping[str, Any]) -> Trial:
+    """The trial that a `trial` event of the journal describes (arrays already decoded)."""
+    cell, kind = str(event["cell"]), TrialKind(event["kind"])
+    block, attempt = int(event["block"]), int(event["attempt"])
+    memory: Mapping[str, Any] | None = event.get("memory")
+    return Trial(
+        trial_id=f"{cell}#{kind.value}#{block}#{attempt}",
+        cell_id=cell,
+        kind=kind,
+        block=block,
+        attempt=attempt,
+        position=int(event["position"]),
+        importer=event.get("importer"),
+        started_at=str(event["started_at"]),
+        load_ns=event.get("load_ns"),
+        first_ns=event.get("first_ns"),
+        loop_k=int(event.get("loop_k") or 1),
+        warmup=_series(event.get("warmup")),
+        samples=_series(event.get("samples")),
+        counter_source=event.get("counter_source"),
+        memory=None if memory is None else _memory(memory),
+        used=event.get("used") or {},
+        state_before=event.get("state_before") or {},
+        state_after=event.get("state_after") or {},
+    )
+
+
+def _memory(facts: Mapping[str, Any]) -> MemoryPhases:
+    phases = {name: facts.get(name) for name in _MEMORY}
+    return MemoryPhases(**phases, method=str(facts.get("method") or "clear_refs"))
+
+
+def _series(value: Any) -> Samples:
+    return np.empty(0, np.int64) if value is None else np.asarray(value, dtype=np.int64).reshape(-1)

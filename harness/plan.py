@@ -1,0 +1,313 @@
+"""Plans: read a plan file, check it against inventory and recipes, and expand it into cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..targets.board import Board
+from ..targets.inventory import Inventory
+from .errors import PlanError
+from .provenance import digest
+
+if TYPE_CHECKING:
+    from ..compression.recipe import Recipe
+    from .planfile import PlanFile, RuntimeFile, TaskFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPlan:
+    """How a model is judged; paths are absolute."""
+
+    kind: str
+    test: Path | None
+    calibration: Path | None
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    layout: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPlan:
+    """One model to compare; the file's path is absolute."""
+
+    name: str
+    file: Path
+    task: TaskPlan
+    input_shapes: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimePlan:
+    """One runtime setting. `name` None means the one that fits the model's format."""
+
+    name: str | None
+    threads: int = 1
+    graph_optimization: str = "all"
+    providers: tuple[str, ...] = ()
+
+    def settings(self) -> dict[str, Any]:
+        """What is recorded and exported beside the runtime's name."""
+        return {
+            "threads": self.threads,
+            "graph_optimization": self.graph_optimization,
+            "providers": list(self.providers),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A plan that was read and checked. `source` is the plan as plain data (what is stored and hashed)."""
+
+    name: str
+    path: Path | None
+    source: Mapping[str, Any]
+    models: tuple[ModelPlan, ...]
+    recipes: tuple[Recipe, ...]
+    boards: tuple[Board, ...]
+    runtimes: tuple[RuntimePlan, ...]
+    protocol: str
+    baseline: str
+    shortlist: tuple[str, ...]
+    budget: Mapping[str, float | int | None]
+    accuracy_samples: int | None
+    seed: int
+
+    @property
+    def hash(self) -> str:
+        """Identifies the plan: its data, the contents of its model and data files, its boards."""
+        files = {
+            str(path): _file_digest(path)
+            for model in self.models
+            for path in (model.file, model.task.test, model.task.calibration)
+            if path is not None
+        }
+        return digest({"plan": self.source, "files": files, "boards": [repr(board) for board in self.boards]})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One (artifact, runtime setting, board). `skip` is the reason why it cannot run, known beforehand."""
+
+    cell_id: str
+    board: Board
+    model: str
+    recipe: str
+    runtime: str
+    settings: Mapping[str, Any]
+    twin: bool = False
+    skip: str | None = None
+
+
+def load_plan(path: Path, inventory: Inventory, *, boards: Sequence[Board] | None = None) -> Plan:
+    """Read and check a plan. `boards` stand in for the plan's own. Raises PlanError with one line an error."""
+    from ..targets.yamlfile import YamlFileError, load_yaml
+    from .planfile import PlanFile
+
+    try:
+        file, positions = load_yaml(path, PlanFile)
+    except YamlFileError as error:
+        raise PlanError(str(error)) from error
+    problems: list[str] = []
+    recipes = _recipes(file, path, positions, problems)
+    names = [recipe.name for recipe in recipes]
+    if boards is None:
+        boards = _boards(file, inventory, path, positions, problems)
+    for key, wanted in (("baseline", [file.baseline]), ("shortlist", file.shortlist)):
+        for name in wanted:
+            if name not in names and not problems:
+                problems.append(
+                    f'{path}:{positions.line((key,))}: {key}: "{name}" is no recipe of this plan{_among(name, names)}'
+                )
+    models = tuple(
+        _model(name, model.file, model.task, model.input_shapes, path.parent) for name, model in file.models.items()
+    )
+    for model in models:
+        problems += _missing_files(model, path, positions)
+    if problems:
+        raise PlanError("\n".join(problems))
+    return Plan(
+        name=file.name,
+        path=path.resolve(),
+        source={**file.model_dump(mode="json", exclude_defaults=True), "boards": [board.name for board in boards]},
+        models=models,
+        recipes=tuple(recipes),
+        boards=tuple(boards),
+        runtimes=tuple(_runtime(runtime) for runtime in file.runtimes) or (RuntimePlan(name=None),),
+        protocol=file.protocol,
+        baseline=file.baseline,
+        shortlist=tuple(file.shortlist),
+        budget=_budget(file),
+        accuracy_samples=file.accuracy_samples,
+        seed=file.seed,
+    )
+
+
+def expand(plan: Plan, formats: Mapping[str, str]) -> tuple[Cell, ...]:
+    """All cells of a plan, board by board; what cannot run is named now. `formats`: model name -> `onnx` | `tflite`.
+
+    On each board the first cell of the baseline that can run is measured under a second name too: the A/A control.
+    """
+    cells: list[Cell] = []
+    for board in plan.boards:
+        mine = [
+            _cell(board, model.name, recipe.name, runtime, formats[model.name])
+            for model in plan.models
+            for recipe in plan.recipes
+            for runtime in plan.runtimes
+        ]
+        subject = next((i for i, cell in enumerate(mine) if cell.skip is None and cell.recipe == plan.baseline), None)
+        if subject is not None:
+            mine[subject] = replace(mine[subject], twin=True)
+        cells += mine
+    return tuple(cells)
+
+
+def plan_schema() -> dict[str, Any]:
+    """JSON Schema of the plan file."""
+    from ..targets.yamlfile import draft7_schema
+    from .planfile import PlanFile
+
+    return draft7_schema(PlanFile, title="hilbench plan")
+
+
+def runtime_for(model_format: str, board: Board) -> str:
+    """The runtime that fits a format on a board: onnxruntime, or the first TFLite runtime that the board has."""
+    if model_format == "onnx":
+        return "onnxruntime"
+    names = [runtime.name for runtime in board.runtimes]
+    return next((name for name in names if name in ("ai-edge-litert", "tflite-runtime")), "ai-edge-litert")
+
+
+def _cell(board: Board, model: str, recipe: str, runtime: RuntimePlan, model_format: str) -> Cell:
+    name = runtime.name or runtime_for(model_format, board)
+    variant = f"{name}-t{runtime.threads}"
+    if (runtime.graph_optimization, runtime.providers) != ("all", ()):
+        variant += "-" + digest(runtime.settings())[:6]
+    return Cell(
+        cell_id=f"{board.name}/{model}/{recipe}/{variant}",
+        board=board,
+        model=model,
+        recipe=recipe,
+        runtime=name,
+        settings=runtime.settings(),
+        skip=_why_not(board, name, model_format),
+    )
+
+
+def _why_not(board: Board, runtime: str, model_format: str) -> str | None:
+    if (runtime == "onnxruntime") != (model_format == "onnx"):
+        return f"{runtime} does not run {model_format.upper()} files"
+    has = [known.name for known in board.runtimes]
+    if runtime not in has:
+        return f"{board.name} has no {runtime} (it has: {', '.join(has) or 'none'})"
+    return None
+
+
+def _recipes(file: PlanFile, path: Path, positions: Any, problems: list[str]) -> list[Recipe]:
+    from ..compression.errors import RecipeError
+    from ..compression.recipe import parse_recipe
+
+    recipes: list[Recipe] = []
+    for index, entry in enumerate(file.recipes):
+        try:
+            recipe = parse_recipe(entry)
+        except RecipeError as error:
+            problems.append(f"{path}:{positions.line(('recipes', index))}: recipes: {error}")
+            continue
+        if recipe.name in [known.name for known in recipes]:
+            problems.append(f'{path}:{positions.line(("recipes", index))}: recipes: "{recipe.name}" stands there twice')
+        recipes.append(recipe)
+    return recipes
+
+
+def _boards(file: PlanFile, inventory: Inventory, path: Path, positions: Any, problems: list[str]) -> list[Board]:
+    for index, name in enumerate(file.boards):
+        where = f"{path}:{positions.line(('boards', index))}: boards"
+        if name not in inventory.boards:
+            problems.append(f'{where}: "{name}" is no board of {inventory.path}{_among(name, list(inventory.boards))}')
+        elif name in file.boards[:index]:
+            problems.append(f'{where}: "{name}" stands there twice')
+    return [inventory.boards[name] for name in dict.fromkeys(file.boards) if name in inventory.boards]
+
+
+def _missing_files(model: ModelPlan, path: Path, positions: Any) -> list[str]:
+    found: list[str] = []
+    for key, file in (
+        (("file",), model.file),
+        (("task", "test"), model.task.test),
+        (("task", "calibration"), model.task.calibration),
+    ):
+        if file is not None and not file.exists():
+            line = positions.line(("models", model.name, *key))
+            found.append(f"{path}:{line}: models.{model.name}.{'.'.join(key)}: there is no file {file}")
+    return found
+
+
+def _among(name: str, allowed: list[str]) -> str:
+    from ..targets.yamlerrors import choice
+
+    return choice(name, allowed)
+
+
+def _model(name: str, file: Path, task: TaskFile, shapes: Mapping[str, Sequence[int]], folder: Path) -> ModelPlan:
+    def absolute(path: Path | None) -> Path | None:
+        return None if path is None else (folder / path.expanduser()).resolve()
+
+    return ModelPlan(
+        name=name,
+        file=(folder / file.expanduser()).resolve(),
+        task=TaskPlan(
+            kind=task.kind,
+            test=absolute(task.test),
+            calibration=absolute(task.calibration),
+            scale=task.scale,
+            mean=_floats(task.mean),
+            std=_floats(task.std),
+            layout=task.layout,
+        ),
+        input_shapes={key: tuple(shape) for key, shape in shapes.items()},
+    )
+
+
+def _floats(value: float | list[float]) -> tuple[float, ...]:
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _runtime(file: RuntimeFile) -> RuntimePlan:
+    return RuntimePlan(
+        name=file.name,
+        threads=file.threads,
+        graph_optimization=file.graph_optimization,
+        providers=tuple(file.providers),
+    )
+
+
+def _budget(file: PlanFile) -> dict[str, float | int | None]:
+    """In the units of records: fractions, nanoseconds, bytes."""
+    budget = file.budget
+
+    def scaled(value: float | None, factor: float) -> float | None:
+        return None if value is None else value * factor
+
+    return {
+        "accuracy_drop": scaled(budget.accuracy_drop_pp, 0.01),
+        "latency_p95_ns": scaled(budget.latency_p95_ms, 1e6),
+        "memory_peak_bytes": None if budget.memory_peak_mib is None else int(budget.memory_peak_mib * 2**20),
+        "artifact_bytes": None if budget.artifact_kb is None else int(budget.artifact_kb * 1000),
+        "instructions": budget.instructions,
+    }
+
+
+def _file_digest(path: Path) -> str:
+    import hashlib
+
+    if path.is_dir():
+        return digest(
+            {p.relative_to(path).as_posix(): p.stat().st_size for p in sorted(path.rglob("*")) if p.is_file()}
+        )
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

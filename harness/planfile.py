@@ -1,0 +1,89 @@
+"""The plan as a user writes it: pydantic models, errors with file and line, JSON Schema for editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TaskFile(_Strict):
+    """How the accuracy of a model is judged. Pixels become `(pixel * scale - mean) / std`."""
+
+    kind: Literal["classification", "none"] = Field("classification", description="`none`: random inputs, no accuracy.")
+    test: Path | None = Field(None, description="Labelled test data: .npz with `images` and `labels`, or a folder.")
+    calibration: Path | None = Field(None, description="Unlabelled data for static quantization; must not overlap.")
+    scale: float = Field(1 / 255, description="Factor for uint8 data.")
+    mean: float | list[float] = 0.0
+    std: float | list[float] = 1.0
+    layout: Literal["nchw", "nhwc"] = "nchw"
+
+    @model_validator(mode="after")
+    def _has_test(self) -> TaskFile:
+        if self.kind != "none" and self.test is None:
+            raise ValueError('a task other than "none" needs the key "test": labelled data to judge accuracy on')
+        return self
+
+
+class ModelFile(_Strict):
+    """One model to compare. Paths are relative to the plan file."""
+
+    file: Path = Field(description="An .onnx or .tflite file.")
+    task: TaskFile = TaskFile(kind="none")
+    input_shapes: dict[str, list[Annotated[int, Field(gt=0)]]] = Field(
+        default_factory=dict[str, list[int]], description="Shapes of inputs whose dimensions the file leaves open."
+    )
+
+
+class RuntimeFile(_Strict):
+    """One runtime setting."""
+
+    name: Literal["onnxruntime", "tflite-runtime", "ai-edge-litert"]
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    graph_optimization: Literal["disabled", "basic", "extended", "all"] = "all"
+    providers: list[str] = Field(default_factory=list[str], description="ONNX Runtime's execution providers, in order.")
+
+
+class BudgetFile(_Strict):
+    """What a candidate must keep to be shipped."""
+
+    accuracy_drop_pp: Annotated[float, Field(ge=0, le=100)] | None = Field(None, description="In percentage points.")
+    latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
+    memory_peak_mib: Annotated[float, Field(gt=0)] | None = None
+    artifact_kb: Annotated[float, Field(gt=0)] | None = None
+    instructions: Annotated[float, Field(gt=0)] | None = Field(None, description="Per inference, on emulated boards.")
+
+
+class PlanFile(_Strict):
+    """What to compare: models x recipes x boards x runtime settings, under a protocol, against a baseline."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    models: Annotated[dict[str, ModelFile], Field(min_length=1)]
+    recipes: Annotated[list[str | dict[str, Any]], Field(min_length=1)] = Field(
+        ["fp32"], description="Names of built-in recipes, or `{name: [steps]}`."
+    )
+    boards: Annotated[list[str], Field(min_length=1)] = Field(description="Names of boards in the inventory.")
+    runtimes: list[RuntimeFile] = Field(
+        default_factory=list[RuntimeFile], description="Empty: the runtime that fits the model's format, 1 thread."
+    )
+    protocol: Literal["quick", "standard", "certify"] = "quick"
+    baseline: str = Field("fp32", description="The recipe that the others are compared with.")
+    shortlist: list[str] = Field(default_factory=list[str], description="Recipes that get verdicts; empty: all.")
+    budget: BudgetFile = BudgetFile()
+    accuracy_samples: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description="Images judged on a board; by default 100 on emulated boards, 500 on real ones."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+
+    @field_validator("models")
+    @classmethod
+    def _names(cls, models: dict[str, ModelFile]) -> dict[str, ModelFile]:
+        for name in models:
+            if not name or any(c in name for c in "/~#\n"):
+                raise ValueError(f'a model\'s name may not be empty or hold "/", "~" or "#": "{name}"')
+        return models

@@ -1,0 +1,49 @@
+"""Runs out of the store and into files: shared by `report`, `export`, the end of `run`, and `hilbench.load`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from ..reports.record import RunRecord
+from ..targets.inventory import find_inventory
+from .assemble import assemble
+from .errors import HarnessError, NoSuchRunError
+from .home import Home, find_home
+from .store import Store
+
+
+def open_run(name: str) -> tuple[Home, RunRecord]:
+    """A run of the present home by id, by a unique beginning, or `latest`."""
+    home = find_home(find_inventory(Path.cwd()))
+    if not home.database.exists():
+        raise NoSuchRunError(f"there is no run in {home.folder}; `hilbench run PLAN` makes one")
+    store = Store.open(home.database)
+    return home, assemble(store, store.run(name))
+
+
+def write_report(record: RunRecord, path: Path) -> Path:
+    """Render the report and put it in place in one step."""
+    from ..reports.page import render
+
+    return write_text(path, render(record))
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file whole or not at all; returns its absolute path."""
+    path = path.expanduser().resolve()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise HarnessError(f"cannot write {path}: {error.strerror}") from error
+    return path

@@ -1,0 +1,31 @@
+"""`hilbench export`: a run's figures for other programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ..console import verb
+
+
+@click.command()
+@click.argument("run", default="latest")
+@click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json", show_default=True)
+@click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of stdout.")
+@verb
+def export(run: str, form: str, output: Path | None, *, as_json: bool) -> None:
+    """Write the figures of RUN as JSON (its schema: `hilbench schema export`) or CSV."""
+    from ...reports.export import export_csv, export_json
+    from ..reporting import open_run, write_text
+
+    _, record = open_run(run)
+    if form == "json" or as_json:
+        text = json.dumps(export_json(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    else:
+        text = export_csv(record)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(write_text(output, text), err=True)

@@ -1,0 +1,25 @@
+"""`hilbench report`: a run as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..console import emit, verb
+
+
+@click.command()
+@click.argument("run", default="latest")
+@click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the file.")
+@verb
+def report(run: str, output: Path | None, *, as_json: bool) -> None:
+    """Write the report of RUN as one self-contained HTML file."""
+    from ..reporting import open_run, write_report
+
+    home, record = open_run(run)
+    path = write_report(record, output or home.report(record.run_id))
+    if as_json:
+        emit({"run": record.run_id, "report": str(path)})
+    else:
+        click.echo(path)

@@ -1,0 +1,32 @@
+"""One machine, one thing at a time while it is timed.
+
+A file lock in the host-wide folder: whoever works on this machine without timing it (emulated boards, compression)
+shares it; whoever times this machine holds it alone. It holds between processes and ends with them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from .emulated.host import host_folder
+
+
+@contextmanager
+def machine_time(*, alone: bool, progress: Callable[[str], None]) -> Generator[None]:
+    """Hold this machine shared, or alone for timing; waits for others and says so once."""
+    path = host_folder() / "machine-time.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    try:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            what = "is being timed" if not alone else "is at work for another run"
+            progress(f"waiting: this machine {what} (lock: {path})")
+            fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)
