@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..targets.board import Board
-from ..targets.inventory import Inventory
+from ..targets.errors import TargetError
 from .errors import PlanError
 from .provenance import digest
 
 if TYPE_CHECKING:
     from ..compression.recipe import Recipe
+    from ..targets.yamlfile import Positions
     from .planfile import PlanFile, RuntimeFile, TaskFile
+    from .selection import Boards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,7 @@ class TaskPlan:
     kind: str
     test: Path | None
     calibration: Path | None
-    scale: float
+    scale: float | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
     layout: str
@@ -102,7 +104,7 @@ class Cell:
     skip: str | None = None
 
 
-def load_plan(path: Path, inventory: Inventory, *, boards: Sequence[Board] | None = None) -> Plan:
+def load_plan(path: Path, known: Boards, *, boards: Sequence[str] | None = None) -> Plan:
     """Read and check a plan. `boards` stand in for the plan's own. Raises PlanError with one line an error."""
     from ..targets.yamlfile import YamlFileError, load_yaml
     from .planfile import PlanFile
@@ -115,7 +117,9 @@ def load_plan(path: Path, inventory: Inventory, *, boards: Sequence[Board] | Non
     recipes = _recipes(file, path, positions, problems)
     names = [recipe.name for recipe in recipes]
     if boards is None:
-        boards = _boards(file, inventory, path, positions, problems)
+        found = _boards(file, known, path, positions, problems)
+    else:
+        found = [known.board(word) for word in dict.fromkeys(boards)]
     for key, wanted in (("baseline", [file.baseline]), ("shortlist", file.shortlist)):
         for name in wanted:
             if name not in names and not problems:
@@ -132,10 +136,10 @@ def load_plan(path: Path, inventory: Inventory, *, boards: Sequence[Board] | Non
     return Plan(
         name=file.name,
         path=path.resolve(),
-        source={**file.model_dump(mode="json", exclude_defaults=True), "boards": [board.name for board in boards]},
+        source={**file.model_dump(mode="json", exclude_defaults=True), "boards": [board.name for board in found]},
         models=models,
         recipes=tuple(recipes),
-        boards=tuple(boards),
+        boards=tuple(found),
         runtimes=tuple(_runtime(runtime) for runtime in file.runtimes) or (RuntimePlan(name=None),),
         protocol=file.protocol,
         baseline=file.baseline,
@@ -207,7 +211,7 @@ def _why_not(board: Board, runtime: str, model_format: str) -> str | None:
     return None
 
 
-def _recipes(file: PlanFile, path: Path, positions: Any, problems: list[str]) -> list[Recipe]:
+def _recipes(file: PlanFile, path: Path, positions: Positions, problems: list[str]) -> list[Recipe]:
     from ..compression.errors import RecipeError
     from ..compression.recipe import parse_recipe
 
@@ -224,17 +228,21 @@ def _recipes(file: PlanFile, path: Path, positions: Any, problems: list[str]) ->
     return recipes
 
 
-def _boards(file: PlanFile, inventory: Inventory, path: Path, positions: Any, problems: list[str]) -> list[Board]:
-    for index, name in enumerate(file.boards):
+def _boards(file: PlanFile, known: Boards, path: Path, positions: Positions, problems: list[str]) -> list[Board]:
+    found: dict[str, Board] = {}
+    for index, word in enumerate(file.boards):
         where = f"{path}:{positions.line(('boards', index))}: boards"
-        if name not in inventory.boards:
-            problems.append(f'{where}: "{name}" is no board of {inventory.path}{_among(name, list(inventory.boards))}')
-        elif name in file.boards[:index]:
-            problems.append(f'{where}: "{name}" stands there twice')
-    return [inventory.boards[name] for name in dict.fromkeys(file.boards) if name in inventory.boards]
+        if word in file.boards[:index]:
+            problems.append(f'{where}: "{word}" stands there twice')
+            continue
+        try:
+            found[word] = known.board(word)
+        except TargetError as error:
+            problems.append(f"{where}: {error}")
+    return list(found.values())
 
 
-def _missing_files(model: ModelPlan, path: Path, positions: Any) -> list[str]:
+def _missing_files(model: ModelPlan, path: Path, positions: Positions) -> list[str]:
     found: list[str] = []
     for key, file in (
         (("file",), model.file),
@@ -273,7 +281,9 @@ def _model(name: str, file: Path, task: TaskFile, shapes: Mapping[str, Sequence[
     )
 
 
-def _floats(value: float | list[float]) -> tuple[float, ...]:
+def _floats(value: float | list[float] | None) -> tuple[float, ...]:
+    if value is None:
+        return ()
     return tuple(value) if isinstance(value, list) else (value,)
 
 

@@ -15,12 +15,20 @@ class _Strict(BaseModel):
 class TaskFile(_Strict):
     """How the accuracy of a model is judged. Pixels become `(pixel * scale - mean) / std`."""
 
-    kind: Literal["classification", "none"] = Field("classification", description="`none`: random inputs, no accuracy.")
-    test: Path | None = Field(None, description="Labelled test data: .npz with `images` and `labels`, or a folder.")
-    calibration: Path | None = Field(None, description="Unlabelled data for static quantization; must not overlap.")
-    scale: float = Field(1 / 255, description="Factor for uint8 data.")
-    mean: float | list[float] = 0.0
-    std: float | list[float] = 1.0
+    kind: Literal["classification", "none"] = Field(
+        default="classification", description="`none`: random inputs, no accuracy."
+    )
+    test: Path | None = Field(
+        default=None, description="Labelled test data: .npz with `images` and `labels`, or a folder."
+    )
+    calibration: Path | None = Field(
+        default=None, description="Unlabelled data for static quantization; must not overlap."
+    )
+    scale: float | None = Field(
+        default=None, description="Factor for stored values; by default 1/255 for uint8 images."
+    )
+    mean: float | list[float] | None = Field(default=None, description="Per channel, after scaling.")
+    std: float | list[float] | None = Field(default=None, description="Per channel, after scaling.")
     layout: Literal["nchw", "nhwc"] = "nchw"
 
     @model_validator(mode="after")
@@ -52,11 +60,15 @@ class RuntimeFile(_Strict):
 class BudgetFile(_Strict):
     """What a candidate must keep to be shipped."""
 
-    accuracy_drop_pp: Annotated[float, Field(ge=0, le=100)] | None = Field(None, description="In percentage points.")
+    accuracy_drop_pp: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        default=None, description="In percentage points."
+    )
     latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
     memory_peak_mib: Annotated[float, Field(gt=0)] | None = None
     artifact_kb: Annotated[float, Field(gt=0)] | None = None
-    instructions: Annotated[float, Field(gt=0)] | None = Field(None, description="Per inference, on emulated boards.")
+    instructions: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Per inference, on emulated boards."
+    )
 
 
 class PlanFile(_Strict):
@@ -72,7 +84,7 @@ class PlanFile(_Strict):
         default_factory=list[RuntimeFile], description="Empty: the runtime that fits the model's format, 1 thread."
     )
     protocol: Literal["quick", "standard", "certify"] = "quick"
-    baseline: str = Field("fp32", description="The recipe that the others are compared with.")
+    baseline: str = Field(default="fp32", description="The recipe that the others are compared with.")
     shortlist: list[str] = Field(default_factory=list[str], description="Recipes that get verdicts; empty: all.")
     budget: BudgetFile = BudgetFile()
     accuracy_samples: Annotated[int, Field(ge=1, le=100_000)] | None = Field(

@@ -1,0 +1,206 @@
+"""One board's part of a run: open, deploy, let the agent measure, store what it gives. Nothing here times anything."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..reports.record import Outcome, Trial
+from ..targets.agent.job import Job, JobCell
+from ..targets.board import Board
+from ..targets.deploy import deploy
+from ..targets.errors import TargetError
+from ..targets.open import OpenBoard, open_board
+from ..targets.provision import usable_runtimes
+from ..targets.session import start_session, watch
+from .assemble import alive_cells
+from .blocks import TWIN, missing_blocks, orders
+from .candidates import Prepared
+from .checks import judge_check
+from .collect import trial_from_event
+from .errors import Interrupted
+from .home import Home
+from .plan import Cell, Plan
+from .progress import Progress
+from .protocol import MeasurementProtocol, protocol_for
+from .store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """What all boards of a run share. Setting `cancel` stops every board at its next gap."""
+
+    run_id: str
+    plan: Plan
+    store: Store
+    home: Home
+    prepared: Prepared
+    progress: Progress
+    cancel: threading.Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What the store knows of a board's cells when its part begins or goes on."""
+
+    alive: tuple[str, ...]
+    checked: frozenset[str]
+    trials: tuple[Trial, ...]
+    attempt: int
+
+
+def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> None:
+    """Measure what is still missing on a board. A board that is lost is noted as such; it never raises TargetError."""
+    protocol = protocol_for(context.plan.protocol, emulated=board.emulated)
+    names = [name for cell in cells if cell.skip is None for name in _names(cell)]
+    planned = orders(names, blocks=protocol.blocks, seed=context.plan.seed, board=board.name)
+    if not _missing(context, cells, planned, board):
+        return
+    try:
+        with open_board(board, say=context.progress.about(board.name)) as opened:
+            _note_board(context, opened, cells)
+            job = _job(context, opened, cells, planned, protocol)
+            if job is not None:
+                _measure(context, opened, job, cells)
+    except TargetError as error:
+        reason = " ".join(str(error).split())
+        context.store.add_note(context.run_id, board.name, "lost", {"reason": reason})
+        context.progress.say(f"{board.name}: cannot be used any further: {reason}")
+
+
+def _measure(context: RunContext, opened: OpenBoard, job: Job, cells: Sequence[Cell]) -> None:
+    board = opened.board
+    session = start_session(opened.connection, board.workdir, job)
+    by_name = {name: cell for cell in cells for name in _names(cell)}
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        match event["event"]:
+            case "trial":
+                context.store.add_trial(context.run_id, trial_from_event(event))
+            case "check":
+                cell = by_name[event["cell"]]
+                facts = judge_check(event, context.prepared, cell)
+                context.store.add_note(context.run_id, cell.cell_id, "check", facts)
+                if facts["reason"] is not None:
+                    context.progress.say(f"{cell.cell_id}: {facts['reason']}")
+            case "failed":
+                context.store.add_note(
+                    context.run_id, event["cell"], "failed", {"outcome": event["outcome"], "reason": event["reason"]}
+                )
+                context.progress.say(f"{event['cell']}: {event['outcome']}: {event['reason']}")
+            case "gap":
+                context.progress.bar(board.name, event["done"], event["of"])
+            case _:
+                pass
+
+    mirror = context.home.mirror(context.run_id, board.name, job.blocks[0].attempt if job.blocks else 0)
+    state = watch(
+        session,
+        connection=opened.connection,
+        reconnect=opened.reconnect,
+        mirror=mirror,
+        on_event=on_event,
+        cancel=context.cancel,
+        say=context.progress.about(board.name),
+    )
+    if state == "stopped" or context.cancel.is_set():
+        raise Interrupted("stopped")
+
+
+def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
+    """Store the board's facts, and which of its cells no runtime can run."""
+    wanted = {cell.runtime for cell in cells if cell.skip is None}
+    versions = usable_runtimes(opened, wanted)
+    facts = {**opened.facts, "runtimes": dict(versions)}
+    context.store.add_note(context.run_id, opened.board.name, "board", facts)
+    for cell in cells:
+        if cell.skip is None and versions.get(cell.runtime) is None:
+            reason = f"{cell.runtime} cannot be used on {opened.board.name}"
+            context.store.add_note(
+                context.run_id, cell.cell_id, "failed", {"outcome": Outcome.UNSUPPORTED.value, "reason": reason}
+            )
+
+
+def _job(
+    context: RunContext,
+    opened: OpenBoard,
+    cells: Sequence[Cell],
+    planned: Sequence[tuple[str, ...]],
+    protocol: MeasurementProtocol,
+) -> Job | None:
+    """Deploy and describe what the agent is to do; None where nothing is left to do."""
+    board = opened.board
+    state = _state(context, cells, board)
+    blocks = missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=state.attempt)
+    if not blocks:
+        return None
+    alive = [cell for cell in cells if cell.cell_id in state.alive]
+    files: dict[str, Path] = {}
+    for cell in alive:
+        files |= context.prepared.files(cell, board)
+    remote = deploy(opened.connection, board.workdir, files, progress=context.progress.about(board.name))
+    context.store.add_note(context.run_id, board.name, "session", {"attempt": state.attempt})
+    return Job(
+        job_id=f"{context.run_id}.{state.attempt}",
+        mode="count" if board.emulated else "latency",
+        cells=tuple(_job_cell(context, cell, name, board, remote, state) for cell in alive for name in _names(cell)),
+        blocks=blocks,
+        warmup_iterations=protocol.warmup_iterations,
+        warmup_seconds=protocol.warmup_seconds,
+        iterations=protocol.iterations,
+        min_seconds=protocol.min_seconds,
+        gap_s=protocol.gap_s,
+    )
+
+
+def _job_cell(
+    context: RunContext, cell: Cell, name: str, board: Board, remote: Mapping[str, str], state: _State
+) -> JobCell:
+    runtime = next(known for known in board.runtimes if known.name == cell.runtime)
+    inputs = context.prepared.inputs(cell, board)
+    twin = name.endswith(TWIN)
+    return JobCell(
+        cell=name,
+        model=remote[context.prepared.artifact(cell).sha256],
+        runtime=cell.runtime,
+        python=runtime.python,
+        site=runtime.site,
+        threads=cell.settings["threads"],
+        graph_optimization=cell.settings["graph_optimization"],
+        providers=tuple(cell.settings["providers"]),
+        golden=remote[inputs.golden.sha256],
+        accuracy=None if inputs.accuracy is None else remote[inputs.accuracy.sha256],
+        timing=remote[inputs.timing.sha256],
+        check=not twin and name not in state.checked,
+        memory=not twin and not any(t.cell_id == name and t.memory is not None for t in state.trials),
+        loop_k=_loop_k(cell, state.trials),
+    )
+
+
+def _loop_k(cell: Cell, trials: Sequence[Trial]) -> int | None:
+    """Chosen once for a cell and kept for the whole campaign, its twin and resumed parts included."""
+    return next((t.loop_k for t in trials if t.cell_id in _names(cell) and t.samples.size), None)
+
+
+def _missing(context: RunContext, cells: Sequence[Cell], planned: Sequence[tuple[str, ...]], board: Board) -> bool:
+    state = _state(context, cells, board)
+    return bool(missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=0))
+
+
+def _state(context: RunContext, cells: Sequence[Cell], board: Board) -> _State:
+    notes = context.store.notes(context.run_id)
+    newest = {(note.subject, note.kind): note for note in notes}
+    names = {name for cell in cells for name in _names(cell)}
+    return _State(
+        alive=tuple(alive_cells([(cell.cell_id, {"twin": cell.twin}) for cell in cells], newest)),
+        checked=frozenset(subject for subject, kind in newest if kind == "check"),
+        trials=tuple(trial for trial in context.store.trials(context.run_id) if trial.cell_id in names),
+        attempt=1 + sum(note.kind == "session" and note.subject == board.name for note in notes),
+    )
+
+
+def _names(cell: Cell) -> tuple[str, ...]:
+    return (cell.cell_id, cell.cell_id + TWIN) if cell.twin else (cell.cell_id,)

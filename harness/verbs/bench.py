@@ -1,0 +1,56 @@
+"""`hilbench bench`: the first figure of one's own model on one's own board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..console import verb
+from .run import show_result
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", "boards", multiple=True, required=True, help="NAME in the inventory, or user@host[:port].")
+@click.option("--data", type=click.Path(path_type=Path), help="Labelled data (.npz or folder): accuracy is judged too.")
+@click.option("--calibration", type=click.Path(path_type=Path), help="Data for static quantization.")
+@click.option("--recipe", "recipes", multiple=True, help="Recipes beside fp32. Repeatable.")
+@click.option("--runtime", help="Runtime on the board; by default the one that fits the file.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--shape", "shapes", multiple=True, help="NAME=1,3,224,224 for an input whose shape the file leaves open."
+)
+@click.option("--protocol", type=click.Choice(["quick", "standard", "certify"]), default="quick", show_default=True)
+@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Where to write the plan that was used.")
+@click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
+@verb
+def bench(model: Path, *, as_json: bool, **options: Any) -> int:
+    """Measure MODEL (.onnx or .tflite) on a board, and write the plan that was used.
+
+    Without --data the inputs are random: latency and memory are measured, and whether the board computes what this
+    machine computes; accuracy is not. The board needs SSH, Python with numpy, and the runtime.
+    """
+    from ..benchplan import plan_for, write_plan
+    from ..home import find_home
+    from ..plan import load_plan
+    from ..progress import Progress
+    from ..run import run_plan
+    from ..selection import Boards
+
+    known = Boards(options.pop("inventory"))
+    boards = [known.board(word) for word in options["boards"]]
+    target: Path | None = options.pop("plan_file")
+    path = write_plan(plan_for(model, **options), target, model=model)
+    plan = load_plan(path, known)
+    with Progress() as progress:
+        if options["data"] is None:
+            progress.say("no --data: inputs are random, accuracy is not judged")
+        progress.say(f"plan: {path} ({len(boards)} board{'s' if len(boards) > 1 else ''})")
+        command = "hilbench run " + str(path)
+        result = run_plan(plan, find_home(known.inventory_path), new=True, command=command, progress=progress)
+    show_result(result, plan, as_json=as_json)
+    if not as_json:
+        click.echo(f"plan:   {path}")
+    return result.exit_code

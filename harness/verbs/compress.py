@@ -1,0 +1,35 @@
+"""`hilbench compress`: one model through one recipe, without any board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..console import emit, verb
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--recipe", required=True, help="A built-in recipe, or steps joined by +, such as prune-l1+int8-static.")
+@click.option("-o", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where to put it.")
+@click.option("--calibration", type=click.Path(path_type=Path), help="Data for static quantization (.npz or folder).")
+@click.option("--data", type=click.Path(path_type=Path), help="Labelled data: the accuracy on this machine is judged.")
+@verb
+def compress(
+    model: Path, *, recipe: str, folder: Path, calibration: Path | None, data: Path | None, as_json: bool
+) -> None:
+    """Compress MODEL by a recipe and write the artifact into a folder, with what was done beside it."""
+    from ..candidates import compress_one
+    from ..progress import Progress
+
+    with Progress() as progress:
+        facts = compress_one(model, recipe, folder, calibration=calibration, data=data, say=progress.say)
+    if as_json:
+        emit({"artifact": facts})
+        return
+    click.echo(f"{facts['path']}: {facts['bytes']} bytes, {facts['compressed_bytes']} compressed by zstd")
+    if facts["accuracy"] is not None:
+        click.echo(f"accuracy on this machine: {facts['accuracy']['host']:.2%}")
+    for note in facts["notes"]:
+        click.echo(note)

@@ -1,0 +1,64 @@
+"""`hilbench gc`: give back disk space. Records are never touched."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import click
+
+from ..console import emit, verb
+
+DAY_S = 86_400
+
+
+@click.command()
+@click.option("--older-than", "days", type=click.IntRange(min=0), default=30, show_default=True, help="Days unused.")
+@click.option("--dry-run", is_flag=True, help="Say what would go; remove nothing.")
+@verb
+def gc(days: int, *, dry_run: bool, as_json: bool) -> None:
+    """Remove cached artifacts, journals of stored runs and emulator images that were not used lately.
+
+    Runs, trials and reports stay: nothing that was measured is removed.
+    """
+    from ...targets.emulated.image import image_cache
+    from ...targets.inventory import find_inventory
+    from ..home import find_home
+
+    home = find_home(find_inventory(Path.cwd()))
+    limit = time.time() - days * DAY_S
+    found = [path for folder in (home.artifacts, image_cache()) for path in _unused(folder, limit)]
+    sizes = {path: _size_bytes(path) for path in found}
+    if not dry_run:
+        for path in found:
+            _remove(path)
+    total = sum(sizes.values())
+    if as_json:
+        emit({"removed": not dry_run, "bytes": total, "paths": [str(path) for path in found]})
+        return
+    for path, size in sizes.items():
+        click.echo(f"{size / 1e6:8.1f} MB  {path}")
+    click.echo(f"{total / 1e6:.1f} MB {'would be' if dry_run else 'were'} freed; runs and their figures stay")
+
+
+def _unused(folder: Path, limit: float) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [path for path in sorted(folder.iterdir()) if _last_use(path) < limit]
+
+
+def _last_use(path: Path) -> float:
+    return max((p.stat().st_atime for p in [path, *path.rglob("*")] if p.is_file()), default=path.stat().st_mtime)
+
+
+def _size_bytes(path: Path) -> int:
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    return sum(p.stat().st_blocks * 512 for p in files)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,65 @@
+"""`hilbench run`: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..console import emit, verb
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+    from ..run import RunResult
+
+
+@click.command()
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option("--new", is_flag=True, help="Start a new run even if one of this plan did not finish.")
+@click.option("--board", "boards", multiple=True, help="Instead of the plan's boards: NAME or user@host. Repeatable.")
+@click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@verb
+def run(plan: Path, *, new: bool, boards: tuple[str, ...], inventory: Path | None, quiet: bool, as_json: bool) -> int:
+    """Compress, deploy, measure and report, as PLAN says: now, in this process.
+
+    Called again with the same plan, it goes on with a run that did not finish and measures only what is missing.
+    """
+    from ..home import find_home
+    from ..plan import load_plan
+    from ..progress import Progress
+    from ..run import run_plan
+    from ..selection import Boards
+
+    found = Boards(inventory, near=plan)
+    loaded = load_plan(plan, found, boards=boards or None)
+    home = find_home(found.inventory_path)
+    with Progress(quiet=quiet) as progress:
+        result = run_plan(loaded, home, new=new, command=_command(), progress=progress)
+    show_result(result, loaded, as_json=as_json)
+    return result.exit_code
+
+
+def show_result(result: RunResult, plan: Plan, *, as_json: bool) -> None:
+    """The figures in brief, the run's id and the report's path."""
+    from ...reports.summary import summarize
+    from ..brief import brief
+
+    record = result.record
+    if as_json:
+        cells = [{"cell": r.cell_id, "outcome": r.outcome.value, "reason": r.reason} for r in record.records]
+        emit({"run": record.run_id, "state": record.state, "report": str(result.report), "cells": cells})
+        return
+    click.echo(brief(summarize(record)))
+    click.echo()
+    if record.state in ("interrupted", "incomplete"):
+        again = f"hilbench run {plan.path}" if plan.path else "the same command"
+        click.echo(f"This run is {record.state}: `{again}` goes on with it and measures only what is missing.")
+    click.echo(f"run:    {record.run_id}")
+    click.echo(f"report: {result.report}")
+
+
+def _command() -> str:
+    return " ".join(["hilbench", *sys.argv[1:]])
