@@ -113,7 +113,8 @@ def _measure(context: RunContext, opened: OpenBoard, job: Job, cells: Sequence[C
 def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
     """Store the board's facts, and which of its cells no runtime can run."""
     wanted = {cell.runtime for cell in cells if cell.skip is None}
-    versions = usable_runtimes(opened, wanted)
+    baked: Mapping[str, str] = opened.facts.get("runtimes") or {}  # an emulated board's are known from its image
+    versions = baked or usable_runtimes(opened.connection, opened.board, wanted)
     facts = {**opened.facts, "runtimes": dict(versions)}
     context.store.add_note(context.run_id, opened.board.name, "board", facts)
     for cell in cells:

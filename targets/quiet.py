@@ -10,15 +10,16 @@ import fcntl
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
-from .emulated.host import host_folder
+from .emulated.host import host_dir
 
 
 @contextmanager
 def machine_time(*, alone: bool, progress: Callable[[str], None]) -> Generator[None]:
     """Hold this machine shared, or alone for timing; waits for others and says so once."""
-    path = host_folder() / "machine-time.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    path = host_dir() / "machine-time.lock"
+    descriptor = _open(path)
     kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
     try:
         try:
@@ -30,3 +31,13 @@ def machine_time(*, alone: bool, progress: Callable[[str], None]) -> Generator[N
         yield
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    """Open the lock file of all accounts. Reading is enough for flock; O_CREAT only where it does not exist yet, as the
+    kernel refuses it for another account's file in a folder that all may write (fs.protected_regular).
+    """
+    try:
+        return os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)

@@ -20,7 +20,7 @@ def compress(
     model: Path, *, recipe: str, folder: Path, calibration: Path | None, data: Path | None, as_json: bool
 ) -> None:
     """Compress MODEL by a recipe and write the artifact into a folder, with what was done beside it."""
-    from ..candidates import compress_one
+    from ..onerecipe import compress_one
     from ..progress import Progress
 
     with Progress() as progress:

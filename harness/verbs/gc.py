@@ -18,17 +18,17 @@ DAY_S = 86_400
 @click.option("--dry-run", is_flag=True, help="Say what would go; remove nothing.")
 @verb
 def gc(days: int, *, dry_run: bool, as_json: bool) -> None:
-    """Remove cached artifacts, journals of stored runs and emulator images that were not used lately.
+    """Remove cached artifacts that were not used lately, and emulator images of older recipes.
 
-    Runs, trials and reports stay: nothing that was measured is removed.
+    Runs, trials, journals and reports stay: nothing that was measured is removed.
     """
-    from ...targets.emulated.image import image_cache
+    from ...targets.emulated.image import superseded_images
     from ...targets.inventory import find_inventory
     from ..home import find_home
 
     home = find_home(find_inventory(Path.cwd()))
     limit = time.time() - days * DAY_S
-    found = [path for folder in (home.artifacts, image_cache()) for path in _unused(folder, limit)]
+    found = [*_unused(home.artifacts, limit), *superseded_images()]
     sizes = {path: _size_bytes(path) for path in found}
     if not dry_run:
         for path in found:
@@ -45,11 +45,12 @@ def gc(days: int, *, dry_run: bool, as_json: bool) -> None:
 def _unused(folder: Path, limit: float) -> list[Path]:
     if not folder.is_dir():
         return []
-    return [path for path in sorted(folder.iterdir()) if _last_use(path) < limit]
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and _last_use(path) < limit]
 
 
 def _last_use(path: Path) -> float:
-    return max((p.stat().st_atime for p in [path, *path.rglob("*")] if p.is_file()), default=path.stat().st_mtime)
+    facts = path.stat()
+    return max(facts.st_atime, facts.st_mtime)
 
 
 def _size_bytes(path: Path) -> int:
