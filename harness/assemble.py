@@ -54,6 +54,9 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         hilbench_version=run.facts["hilbench"],
         boards={board: ledger.facts(board, "board") or {} for board in boards},
         records=records,
+        planned_blocks={
+            board: protocol_for(run.protocol, emulated=facts["emulated"]).blocks for _, board, facts in cells
+        },
         baseline_recipe=run.facts["baseline"],
         budget=Budget(**run.facts["budget"]),
         shortlist=tuple(run.facts["shortlist"]),

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..reports.record import Outcome, Trial
-from ..targets.agent.job import Job, JobCell
+from ..targets.agent.job import Job, JobCell, job_from_json, job_to_json
 from ..targets.board import Board
 from ..targets.deploy import deploy
 from ..targets.errors import TargetError
 from ..targets.open import OpenBoard, open_board
 from ..targets.provision import usable_runtimes
-from ..targets.session import start_session, watch
+from ..targets.session import Session, attach_session, discard_session, start_session
+from ..targets.watch import AgentLostError, watch
 from .assemble import alive_cells
 from .blocks import TWIN, missing_blocks, orders
 from .candidates import Prepared
@@ -62,52 +63,67 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> N
     try:
         with open_board(board, say=context.progress.about(board.name)) as opened:
             _note_board(context, opened, cells)
+            _collect_earlier(context, opened, cells)
             job = _job(context, opened, cells, planned, protocol)
             if job is not None:
-                _measure(context, opened, job, cells)
+                context.store.add_note(context.run_id, board.name, "session", {"job": job_to_json(job)})
+                _watch(context, opened, start_session(opened.connection, board.workdir, job), cells)
     except TargetError as error:
         reason = " ".join(str(error).split())
         context.store.add_note(context.run_id, board.name, "lost", {"reason": reason})
         context.progress.say(f"{board.name}: cannot be used any further: {reason}")
 
 
-def _measure(context: RunContext, opened: OpenBoard, job: Job, cells: Sequence[Cell]) -> None:
+def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
+    """A controller that was killed may have left a job on the board: take what it gives, or gave, before going on."""
     board = opened.board
-    session = start_session(opened.connection, board.workdir, job)
+    notes = [n for n in context.store.notes(context.run_id) if n.subject == board.name]
+    open_jobs = [n for n in notes if n.kind in ("session", "collected")]
+    if board.emulated or not open_jobs or open_jobs[-1].kind == "collected":
+        return  # an emulated board was rolled back: nothing is left on it
+    session = attach_session(opened.connection, board.workdir, job_from_json(open_jobs[-1].facts["job"]))
+    if session is None:
+        return
+    context.progress.say(f"{board.name}: taking over the job that an earlier controller left there")
+    try:
+        _watch(context, opened, session, cells)
+    except AgentLostError as error:
+        context.progress.say(f"{board.name}: that job did not finish: {error}")
+
+
+def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequence[Cell]) -> None:
+    """Follow a job to its end and store what it gives as it comes."""
+    board = opened.board
     by_name = {name: cell for cell in cells for name in _names(cell)}
 
     def on_event(event: Mapping[str, Any]) -> None:
-        match event["event"]:
-            case "trial":
-                context.store.add_trial(context.run_id, trial_from_event(event))
-            case "check":
-                cell = by_name[event["cell"]]
-                facts = judge_check(event, context.prepared, cell)
-                context.store.add_note(context.run_id, cell.cell_id, "check", facts)
-                if facts["reason"] is not None:
-                    context.progress.say(f"{cell.cell_id}: {facts['reason']}")
-            case "failed":
-                context.store.add_note(
-                    context.run_id, event["cell"], "failed", {"outcome": event["outcome"], "reason": event["reason"]}
-                )
-                context.progress.say(f"{event['cell']}: {event['outcome']}: {event['reason']}")
-            case "gap":
-                context.progress.bar(board.name, event["done"], event["of"])
-            case _:
-                pass
+        if event["event"] == "gap":
+            context.progress.bar(board.name, event["done"], event["of"])
+        elif event["event"] in ("trial", "check", "failed"):
+            _store_event(context, event, by_name[event["cell"]])
 
-    mirror = context.home.mirror(context.run_id, board.name, job.blocks[0].attempt if job.blocks else 0)
-    state = watch(
-        session,
-        connection=opened.connection,
-        reconnect=opened.reconnect,
-        mirror=mirror,
-        on_event=on_event,
-        cancel=context.cancel,
-        say=context.progress.about(board.name),
-    )
+    mirror = context.home.mirror(context.run_id, board.name, session.job.job_id)
+    mirror.parent.mkdir(parents=True, exist_ok=True)
+    state = watch(session, reconnect=opened.reconnect, mirror=mirror, on_event=on_event, cancel=context.cancel)
+    context.store.add_note(context.run_id, board.name, "collected", {"job_id": session.job.job_id, "state": state})
+    discard_session(session, opened.reconnect())
     if state == "stopped" or context.cancel.is_set():
         raise Interrupted("stopped")
+
+
+def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell) -> None:
+    match event["event"]:
+        case "trial":
+            context.store.add_trial(context.run_id, trial_from_event(event))
+        case "check":
+            facts = judge_check(event, context.prepared, cell)
+            context.store.add_note(context.run_id, cell.cell_id, "check", facts)
+            if facts["reason"] is not None:
+                context.progress.say(f"{cell.cell_id}: {facts['reason']}")
+        case _:
+            facts = {"outcome": event["outcome"], "reason": event["reason"]}
+            context.store.add_note(context.run_id, event["cell"], "failed", facts)
+            context.progress.say(f"{event['cell']}: {event['outcome']}: {event['reason']}")
 
 
 def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
@@ -143,7 +159,6 @@ def _job(
     for cell in alive:
         files |= context.prepared.files(cell, board)
     remote = deploy(opened.connection, board.workdir, files, progress=context.progress.about(board.name))
-    context.store.add_note(context.run_id, board.name, "session", {"attempt": state.attempt})
     return Job(
         job_id=f"{context.run_id}.{state.attempt}",
         mode="count" if board.emulated else "latency",

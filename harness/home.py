@@ -28,9 +28,9 @@ class Home:
         """Host keys that the user confirmed outside the inventory."""
         return self.folder / "known_hosts"
 
-    def mirror(self, run_id: str, board: str, attempt: int) -> Path:
+    def mirror(self, run_id: str, board: str, job_id: str) -> Path:
         """The controller's copy of a board's journal."""
-        return self.folder / "runs" / run_id / f"{board}.{attempt}.journal.jsonl"
+        return self.folder / "runs" / run_id / f"{board}.{job_id}.journal.jsonl"
 
     def report(self, run_id: str) -> Path:
         """Where the report of a run is written unless the user names another place."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from .board import Board, EmulatedAddress, LocalAddress, SshAddress
 from .connection import Connection
-from .errors import TransientTargetError
+from .errors import EmulatorError
 from .probes import probe_board
 from .quiet import machine_time
 
@@ -111,7 +111,7 @@ def _emulated(
 
     def connect() -> Connection:
         if not machine.alive():
-            raise TransientTargetError(f"{board.name}: QEMU has ended")
+            raise EmulatorError("QEMU, which emulates this board, has ended")
         connection = open_ssh(where)
         connection.run(set_clock_command(time.time()), timeout_s=30)
         return connection
