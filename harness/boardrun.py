@@ -129,8 +129,10 @@ def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell) -> N
 def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
     """Store the board's facts, and which of its cells no runtime can run."""
     wanted = {cell.runtime for cell in cells if cell.skip is None}
-    baked: Mapping[str, str] = opened.facts.get("runtimes") or {}  # an emulated board's are known from its image
-    versions = baked or usable_runtimes(opened.connection, opened.board, wanted)
+    if opened.board.emulated:  # known from its image; importing them there would take seconds each
+        versions: Mapping[str, str] = opened.facts["runtimes"]
+    else:
+        versions = usable_runtimes(opened.connection, opened.board, wanted)
     facts = {**opened.facts, "runtimes": dict(versions)}
     context.store.add_note(context.run_id, opened.board.name, "board", facts)
     for cell in cells:

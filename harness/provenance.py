@@ -23,12 +23,13 @@ def provenance(command: str) -> dict[str, Any]:
     return {
         "command": command,
         "python": platform.python_version(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
+        "libraries": {name: library_version(name) for name in LIBRARIES},
         "controller": {"kernel": platform.release(), "arch": platform.machine(), "system": sys.platform},
     }
 
 
-def _version(name: str) -> str | None:
+def library_version(name: str) -> str | None:
+    """The version of an installed library, None if it is not there."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -9,7 +9,7 @@ what=$1
 python=${PYTHON:-python3}
 
 # The same lists as in targets/requirements.py (a test compares them).
-emulator="qemu-system-arm qemu-utils mmdebstrap arch-test cpio e2fsprogs openssh-client debian-archive-keyring"
+emulator="qemu-system-arm qemu-utils e2fsprogs openssh-client debian-archive-keyring"
 testing="openssh-server chromium"
 
 say() { printf '%s\n' "$*" >&2; }

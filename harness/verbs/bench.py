@@ -27,7 +27,9 @@ from .run import show_result
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
 @verb
 def bench(model: Path, *, as_json: bool, **options: Any) -> int:
-    """Measure MODEL (.onnx or .tflite) on a board, and write the plan that was used.
+    """Measure one model on a board: the first figure.
+
+    MODEL is an .onnx or .tflite file. The plan that was used is written, so that you can go on from it.
 
     Without --data the inputs are random: latency and memory are measured, and whether the board computes what this
     machine computes; accuracy is not. The board needs SSH, Python with numpy, and the runtime.

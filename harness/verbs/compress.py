@@ -19,7 +19,10 @@ from ..console import emit, verb
 def compress(
     model: Path, *, recipe: str, folder: Path, calibration: Path | None, data: Path | None, as_json: bool
 ) -> None:
-    """Compress MODEL by a recipe and write the artifact into a folder, with what was done beside it."""
+    """Make one compressed model, without any board.
+
+    The artifact goes into a folder, with a JSON file beside it that says what was done.
+    """
     from ..onerecipe import compress_one
     from ..progress import Progress
 

@@ -13,7 +13,9 @@ from ..console import emit, verb
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
 @verb
 def doctor(inventory: Path | None, *, as_json: bool) -> int:
-    """Say what this machine lacks for the work that the inventory asks of it.
+    """Say what this machine lacks, and how to get it.
+
+    Looks at Python, disk, inventory, and what emulated boards need.
 
     Exit code 0 if nothing is missing, else 1.
     """

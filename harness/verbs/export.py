@@ -16,7 +16,10 @@ from ..console import verb
 @click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of stdout.")
 @verb
 def export(run: str, form: str, output: Path | None, *, as_json: bool) -> None:
-    """Write the figures of RUN as JSON (its schema: `hilbench schema export`) or CSV."""
+    """Write the figures of a run as JSON or CSV.
+
+    `hilbench schema export` prints the schema of the JSON.
+    """
     from ...reports.export import export_csv, export_json
     from ..reporting import open_run, write_text
 

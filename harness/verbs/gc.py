@@ -18,7 +18,9 @@ DAY_S = 86_400
 @click.option("--dry-run", is_flag=True, help="Say what would go; remove nothing.")
 @verb
 def gc(days: int, *, dry_run: bool, as_json: bool) -> None:
-    """Remove cached artifacts that were not used lately, and emulator images of older recipes.
+    """Give back disk space; figures are never removed.
+
+    Removes cached artifacts that were not used lately, and emulator images of older recipes.
 
     Runs, trials, journals and reports stay: nothing that was measured is removed.
     """

@@ -30,7 +30,10 @@ def init(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Write a starting inventory.yaml and plan.yaml. Asks on a terminal; files that exist are never overwritten."""
+    """Write a starting inventory.yaml and plan.yaml.
+
+    Asks on a terminal. Files that exist are never overwritten.
+    """
     from ..start import Answers, write_start
 
     if sys.stdin.isatty() and not yes and not as_json:

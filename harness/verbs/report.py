@@ -14,7 +14,7 @@ from ..console import emit, verb
 @click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the file.")
 @verb
 def report(run: str, output: Path | None, *, as_json: bool) -> None:
-    """Write the report of RUN as one self-contained HTML file."""
+    """Write the report of a run as one HTML file."""
     from ..reporting import open_run, write_report
 
     home, record = open_run(run)

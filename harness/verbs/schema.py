@@ -14,7 +14,7 @@ from ..console import verb
 @click.argument("what", type=click.Choice(["inventory", "plan", "export"]))
 @verb
 def schema(what: str, *, as_json: bool) -> None:  # noqa: ARG001  the answer is JSON in either case
-    """Print the JSON Schema of the inventory, of a plan, or of the JSON export.
+    """Print the JSON Schema of inventory, plan or export.
 
     Editors complete and check a file whose first line is
     `# yaml-language-server: $schema=inventory.schema.json`.
