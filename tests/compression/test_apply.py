@@ -111,7 +111,7 @@ def test_an_excluded_layer_keeps_its_float_weights(digits: Any, shared_cache: Pa
 
 
 _SCRIPT = """
-import json, sys
+import json, logging, sys
 from pathlib import Path
 from hilbench.compression.apply import apply_recipe
 from hilbench.compression.data import load_data
@@ -123,7 +123,7 @@ model = read_model(folder / "digits.onnx")
 task = Task(kind="classification", preprocessing=Preprocessing(scale=1 / 255))
 data = load_data(folder / "digits-calibration.npz", model, task)
 made = {name: apply_recipe(model, parse_recipe(name), data, task, cache=cache).sha256 for name in BUILT_IN}
-print(json.dumps([made, "torch" in sys.modules]))
+print(json.dumps([made, "torch" in sys.modules, len(logging.getLogger().handlers)]))
 """
 
 
@@ -134,9 +134,10 @@ def test_another_process_makes_the_same_bytes_and_needs_no_torch(
     # Another seed for hashes: an order taken from a set would show.
     environment = {**os.environ, "PYTHONHASHSEED": "12345"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=120)
-    made, torch_loaded = json.loads(done.stdout)
+    made, torch_loaded, log_handlers = json.loads(done.stdout)
     assert made == {name: _make(digits, name, shared_cache).sha256 for name in BUILT_IN}
     assert not torch_loaded
+    assert log_handlers == 0  # the quantizer's advice would set up logging for the whole program
 
 
 def test_what_was_made_is_not_made_again(digits: Any, shared_cache: Path) -> None:

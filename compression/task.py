@@ -1,0 +1,187 @@
+"""How a model is judged: the kind of task, and how its data becomes the model's inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import CompressionError, ModelError, RecipeError
+from .recipe import nearest
+from .tensor import TensorSpec, shown
+
+Array = NDArray[Any]
+KINDS = ("classification", "none")
+LAYOUTS = ("NCHW", "NHWC")
+Z_95 = 1.959963984540054  # the 97.5 % point of the normal distribution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """From stored pixels to the model's input: x * scale, then (x - mean) / std for each channel.
+
+    `layout` says where the model wants the channels. Data is stored as [N, H, W], as [N, H, W, C], or in the model's
+    own shape.
+    """
+
+    scale: float = 1.0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    layout: str = "NCHW"
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise RecipeError(f"`layout` is `{self.layout}`.{nearest(self.layout, LAYOUTS)}")
+        if any(value == 0 for value in self.std):
+            raise RecipeError("`std` must not be 0.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What counts as a right answer: `classification` by top-1, or `none`: random inputs, no accuracy."""
+
+    kind: str = "none"
+    preprocessing: Preprocessing = Preprocessing()
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise RecipeError(f"Unknown task `{self.kind}`.{nearest(self.kind, KINDS)}")
+
+    @property
+    def metric(self) -> str | None:
+        """The name of the accuracy's metric; None where there is none."""
+        return "top1" if self.kind == "classification" else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A share of right answers with its 95 % Wilson interval; all are fractions of `samples`."""
+
+    accuracy: float
+    ci_low: float
+    ci_high: float
+    samples: int
+
+
+def preprocess(images: Array, spec: TensorSpec, preprocessing: Preprocessing) -> Array:
+    """Return `images` as the input `spec` wants them, [N, ...]. Raises ModelError where they do not fit."""
+    arranged = _arranged(images, spec, preprocessing.layout)
+    if np.dtype(spec.dtype).kind != "f":
+        if preprocessing != Preprocessing(layout=preprocessing.layout):
+            raise ModelError(f"Input `{spec.name}` takes {spec.dtype}: `scale`, `mean` and `std` do not apply to it.")
+        return as_input(arranged, spec)
+    values = arranged.astype(np.float32) * np.float32(preprocessing.scale)
+    channels = [1] * values.ndim
+    axis = 1 if preprocessing.layout == "NCHW" else values.ndim - 1
+    channels[axis] = -1
+    for name in ("mean", "std"):
+        wanted: tuple[float, ...] = getattr(preprocessing, name)
+        if len(wanted) not in (0, 1, values.shape[axis]):
+            raise ModelError(f"`{name}` has {len(wanted)} values, but the images have {values.shape[axis]} channels.")
+    if preprocessing.mean:
+        values -= np.asarray(preprocessing.mean, np.float32).reshape(channels)
+    if preprocessing.std:
+        values /= np.asarray(preprocessing.std, np.float32).reshape(channels)
+    return values.astype(spec.dtype, copy=False)
+
+
+def _arranged(images: Array, spec: TensorSpec, layout: str) -> Array:
+    """Return the images in the shape of the input: with a channel dimension, in the model's order."""
+    wanted = spec.sample_shape
+    if images.shape[1:] == wanted:
+        return images
+    tries = [images[..., np.newaxis]] if images.ndim == 3 else [images]
+    if layout == "NCHW":
+        tries = [np.moveaxis(image, -1, 1) for image in tries]
+    if tries[0].shape[1:] == wanted:
+        return np.ascontiguousarray(tries[0])
+    raise ModelError(
+        f"The images have the shape {shown((None, *images.shape[1:]))}, which does not fit input `{spec.name}` "
+        f"{shown(spec.shape)} with layout {layout}."
+    )
+
+
+def as_input(values: Array, spec: TensorSpec) -> Array:
+    """Return stored values as they are, in the input's type; refuse another shape or a type that would lose values."""
+    if values.shape[1:] != spec.sample_shape:
+        raise ModelError(
+            f"The data for input `{spec.name}` has the shape {shown((None, *values.shape[1:]))}; the model takes "
+            f"{shown(spec.shape)}."
+        )
+    if not np.can_cast(values.dtype, spec.dtype, "same_kind"):
+        raise ModelError(f"The data for input `{spec.name}` is {values.dtype}; the model takes {spec.dtype}.")
+    return values.astype(spec.dtype, copy=False)
+
+
+def top1(outputs: Array) -> NDArray[np.int64]:
+    """Return the class with the highest score of each sample; of equal scores, the first. `outputs` is [N, classes].
+
+    Further dimensions of size 1 are allowed. Raises ModelError for another shape and CompressionError for NaN.
+    """
+    scores = outputs.reshape(len(outputs), -1) if math.prod(outputs.shape[2:]) == 1 else outputs
+    if scores.ndim != 2 or scores.shape[1] < 2:
+        raise ModelError(
+            f"The model's first output has the shape {shown(outputs.shape)}; a classifier gives [N, classes]."
+        )
+    if np.isnan(scores).any():
+        raise CompressionError("The outputs hold NaN: there is no highest score.")
+    return scores.argmax(axis=1).astype(np.int64)
+
+
+def score(predictions: Array, labels: Array) -> Score:
+    """Return the share of predictions that equal their label, with its interval. Both are [N]."""
+    if predictions.shape != labels.shape or not len(labels):
+        raise ModelError(f"There are {len(predictions)} predictions for {len(labels)} labels.")
+    right = int((predictions == labels).sum())
+    low, high = wilson_interval(right, len(labels))
+    return Score(accuracy=right / len(labels), ci_low=low, ci_high=high, samples=len(labels))
+
+
+def wilson_interval(right: int, samples: int) -> tuple[float, float]:
+    """Return the 95 % score interval of a proportion.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
+    Statistical Association 22 (1927), 209-212. Unlike the plain normal interval it stays within 0 and 1 and has a width
+    where every answer is right.
+    """
+    if not 0 <= right <= samples or samples < 1:
+        raise ValueError(f"{right} of {samples} is no proportion.")
+    share, z2 = right / samples, Z_95**2
+    middle = (share + z2 / (2 * samples)) / (1 + z2 / samples)
+    half = Z_95 / (1 + z2 / samples) * math.sqrt(share * (1 - share) / samples + z2 / (4 * samples**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def agreement(one: Array, other: Array) -> float:
+    """Return how often two predictions of the same inputs are the same class, as a fraction."""
+    if one.shape != other.shape or not len(one):
+        raise ModelError(f"{len(one)} predictions cannot be compared with {len(other)}.")
+    return float((one == other).mean())
+
+
+def max_abs_diff(one: Mapping[str, Array], other: Mapping[str, Array]) -> float:
+    """Return the largest difference of raw outputs, over all outputs by name. NaN on a side is CompressionError."""
+    if set(one) != set(other) or any(one[name].shape != other[name].shape for name in one):
+        raise ModelError("Two sets of outputs differ in their names or shapes.")
+    largest = 0.0
+    for name, values in one.items():
+        difference = np.abs(values.astype(np.float64) - other[name].astype(np.float64))
+        if np.isnan(difference).any():
+            raise CompressionError(f"Output `{name}` holds NaN.")
+        largest = max(largest, float(difference.max(initial=0.0)))
+    return largest
+
+
+def subset_indices(n: int, k: int, seed: int) -> NDArray[np.intp]:
+    """Return `k` of the indices 0..n-1, ascending; all of them where `k` is no less than `n`.
+
+    They are those whose SHA-256 of "seed:index" is least, so the choice is the same on every machine and with every
+    version of numpy, and a smaller choice is part of a larger one.
+    """
+    ranked = sorted(range(n), key=lambda index: hashlib.sha256(f"{seed}:{index}".encode()).digest())
+    return np.asarray(sorted(ranked[:k]), np.intp)
