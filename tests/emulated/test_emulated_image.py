@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,44 @@ from hilbench.targets.emulated.image import Image, ensure_image, find_image, ima
 from hilbench.targets.emulated.machine import open_machine
 from hilbench.targets.errors import EmulatorError
 
-BUILD = "from hilbench.targets.emulated.image import ensure_image; print(ensure_image(print).host_key)"
+# Builds as a host does whose Python cannot compile the guest's: most hosts, and the slower way for the guest.
+BUILD = """
+from hilbench.targets.emulated import image, rootfs
+rootfs.python_for_guest = lambda: None
+print(image.ensure_image(print).host_key)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builds:
+    """What became of three builders in one cache: one killed in the middle, then two at once."""
+
+    cache: Path
+    image_after_kill: Image | None
+    outputs: list[str]
+    image: Image
+
+
+@pytest.fixture(scope="module")
+def builds(emulator_image: Image, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
+    """Three builders in an empty cache that shares the downloads with the account's own."""
+    cache = tmp_path_factory.mktemp("images")
+    (cache / "downloads").symlink_to(emulator_image.folder.parent / "downloads")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HILBENCH_IMAGE_CACHE", str(cache))
+        killed = start_build()
+        while not list(cache.glob(".build-*/root/usr")):
+            assert killed.poll() is None
+            time.sleep(0.05)
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.communicate()
+        after_kill = find_image()
+        both = [start_build(), start_build()]
+        outputs = [process.communicate(timeout=300)[0] for process in both]
+        image = find_image()
+        assert image is not None
+        yield Builds(cache=cache, image_after_kill=after_kill, outputs=outputs, image=image)
+    shutil.rmtree(cache)
 
 
 @pytest.fixture
@@ -25,14 +64,6 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cache = tmp_path / "images"
     monkeypatch.setenv("HILBENCH_IMAGE_CACHE", str(cache))
     return cache
-
-
-@pytest.fixture
-def cache_with_downloads(emulator_image: Image, empty_cache: Path) -> Path:
-    """A cache without images that need not download anything again."""
-    empty_cache.mkdir()
-    (empty_cache / "downloads").symlink_to(emulator_image.folder.parent / "downloads")
-    return empty_cache
 
 
 def start_build() -> subprocess.Popen[str]:
@@ -45,8 +76,6 @@ def test_image_has_all_its_parts_and_a_manifest_that_pins_them(emulator_image: I
     assert emulator_image.initrd.read_bytes()[:6] == b"070701"
     assert emulator_image.disk.stat().st_size == 2 * 1024**3
     assert emulator_image.disk.stat().st_blocks * 512 < 400_000_000  # sparse
-    assert emulator_image.key_file.stat().st_mode & 0o777 == 0o600
-    assert emulator_image.folder.stat().st_mode & 0o777 == 0o700
     assert manifest["packages"]["python3.11"].startswith("3.11.")
     assert len(manifest["wheels"]) == 5
     assert find_image() == emulator_image
@@ -71,42 +100,38 @@ def test_files_of_an_ordinary_account_belong_to_root_on_the_disk(tmp_path: Path)
     for path in (root, root / "folder", root / "folder" / "last"):
         os.chown(path, 1234, 1234) if os.geteuid() == 0 else None
     subprocess.run(["mkfs.ext4", "-q", "-E", "root_owner=0:0", "-d", str(root), str(disk)], check=True)
-    rootfs._give_to_root(disk, inodes=2, doing="testing")
+    rootfs.give_to_root(disk, inodes=2, doing="testing")
     for name in ("/folder", "/folder/last"):
         stat = subprocess.run(["debugfs", "-R", f"stat {name}", str(disk)], capture_output=True, text=True, check=True)
         assert "User:     0   Group:     0" in stat.stdout
     assert subprocess.run(["e2fsck", "-fn", str(disk)], capture_output=True, check=False).returncode == 0
 
 
-def test_killed_build_leaves_no_image_and_two_builders_make_one(cache_with_downloads: Path) -> None:
-    killed = start_build()
-    while not list(cache_with_downloads.glob(".build-*/root/usr")):
-        assert killed.poll() is None
-        time.sleep(0.05)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    assert find_image() is None
+def test_killed_build_leaves_nothing_that_is_taken_for_an_image(builds: Builds) -> None:
+    assert builds.image_after_kill is None
+    assert list(builds.cache.glob(".build-*")) == []
 
-    first, second = start_build(), start_build()
-    outputs = [process.communicate(timeout=300)[0] for process in (first, second)]
-    assert [output.count("image built in") for output in outputs] in ([0, 1], [1, 0])
-    keys = {output.splitlines()[-1] for output in outputs}
-    image = find_image()
-    assert image is not None
-    assert keys == {image.host_key}
-    assert list(cache_with_downloads.glob(".build-*")) == []
+
+def test_two_builders_at_once_make_one_image(builds: Builds) -> None:
+    assert sorted(output.count("image built in") for output in builds.outputs) == [0, 1]
+    assert {output.splitlines()[-1] for output in builds.outputs} == {builds.image.host_key}
+
+
+def test_image_and_its_keys_are_closed_to_other_accounts(builds: Builds) -> None:
+    assert builds.image.folder.stat().st_mode & 0o777 == 0o700
+    assert builds.image.key_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_two_builds_of_one_recipe_have_equal_contents_and_different_keys(builds: Builds, emulator_image: Image) -> None:
+    assert builds.image.contents_hash == emulator_image.contents_hash
+    assert builds.image.host_key != emulator_image.host_key
 
 
 def test_image_without_bytecode_gets_it_at_its_first_boot(
-    cache_with_downloads: Path,
-    host_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    guest_run: Callable[..., subprocess.CompletedProcess[str]],
+    builds: Builds, host_folder: Path, guest_run: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    monkeypatch.setattr(rootfs, "python_for_guest", lambda: None)
-    image = ensure_image(print)
-    assert json.loads((image.folder / "manifest.json").read_text())["bytecode"] is False
-    with open_machine("plain", "cortex-a72", 512, image, progress=print) as machine:
+    assert json.loads((builds.image.folder / "manifest.json").read_text())["bytecode"] is False
+    with open_machine("plain", "cortex-a72", 512, builds.image, progress=print) as machine:
         answer = guest_run(machine, "ls /opt/hilbench/runtimes/*/numpy/__pycache__/__init__.cpython-311.pyc | wc -l")
         assert answer.stdout.split() == ["3"]
 
@@ -154,7 +179,7 @@ def test_damaged_image_says_what_to_do(emulator_image: Image, empty_cache: Path)
     folder = image_cache() / emulator_image.recipe_hash
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text("{}")
-    with pytest.raises(EmulatorError, match="is no image any more .*: delete it"):
+    with pytest.raises(EmulatorError, match=r"is no image any more .*: delete it"):
         ensure_image(print)
 
 
