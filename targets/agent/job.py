@@ -4,26 +4,38 @@ Both sides import this file; it uses the standard library only, as it travels to
 
 The job is one JSON object with the fields of `Job`. The journal is one JSON object a line, each with `event`:
 
-- `start`      pid, boot_id, agent (sha256), python, at
-- `check`      cell, outputs (`Array`) of the golden inputs and of the accuracy inputs, used, at
-- `trial`      cell, kind (`latency` `count` `memory`), block, attempt, position, importer, started_at, load_ns, first_ns, loop_k,
-               warmup (`Array`), samples (`Array`), counter_source, memory{…}, used{…}, state_before{…}, state_after{…}
-- `failed`     cell, outcome (`error` `timeout` `unsupported`), reason (one sentence), block, attempt: the cell gets no more processes
-- `gap`        block, done, of: nothing is timed for the next `gap_s` seconds: the only time at which a journal grows
-- `end`        state (`finished` `stopped`), at
+- `start`   job_id, pid, boot_id, agent (sha256), python, of (planned processes), at
+- `check`   cell, golden {output: Array}, accuracy {output: Array} | null, used, at; the first axis of each is samples
+- `trial`   cell, kind (`latency` `count` `memory`), block, attempt, position, importer, started_at, load_ns, first_ns,
+            loop_k, warmup (`Array`), samples (`Array`), counter_source, memory{…} | null, used{…}, state_before{…},
+            state_after{…}
+- `failed`  cell, outcome (`error` `timeout` `unsupported`), reason (one sentence), kind, block, attempt, at: the cell
+            gets no more processes
+- `gap`     block, done, of, gap_s: nothing is timed for the next `gap_s` seconds, the only time at which a journal
+            grows
+- `end`     state (`finished` `stopped`), at
 
 An `Array` is {"dtype": "<i8", "shape": [..], "zlib64": base64 of the zlib-compressed little-endian bytes}.
-A line that is cut off (power loss) is ignored; everything before it counts.
+A line that is cut off (power loss) is ignored; everything before it counts. Empty lines mean nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SCHEMA = 1
+MODES = ("latency", "count")
+
+
+class JobError(ValueError):
+    """The job is not one that this agent can run; the message says why in one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCell:
-    """One (artifact, runtime setting) on this board. Paths are on the board. A twin (A/A control) is a cell of its own."""
+    """One (artifact, runtime setting) on this board; paths are on the board. An A/A twin is a cell of its own."""
 
     cell: str
     model: str
@@ -38,6 +50,9 @@ class JobCell:
     timing: str  # likewise, the inputs that timed inferences cycle through
     check: bool = True  # False when the golden check of this cell is already in the store
     memory: bool = True  # likewise
+    loop_k: int | None = (
+        None  # inferences per sample; None = the cell's first latency process chooses, later ones keep it
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +71,9 @@ class JobBlock:
 class Job:
     """All that the agent does in one go on one board.
 
-    `mode` is `latency` (real boards) or `count` (emulated: instructions by the PMU, else the virtual clock). Budgets are
-    in iterations, with a least duration on top on real boards only (`min_seconds` is 0 on emulated ones, as guest time
-    runs up to nine times slow). `process_timeout_s` bounds one process by the host's idea of time and is generous.
+    `mode` is `latency` (real boards) or `count` (emulated: instructions by the PMU, else the virtual clock). Budgets
+    are in iterations, with a least duration on top on real boards only (`min_seconds` is 0 on emulated ones, as guest
+    time runs up to nine times slow). `process_timeout_s` bounds one process by the host's idea of time, generously.
     """
 
     job_id: str
@@ -72,4 +87,54 @@ class Job:
     max_iterations: int = 20000
     gap_s: float = 0.0
     process_timeout_s: float = 300.0
-    schema: int = 1
+    schema: int = SCHEMA
+
+
+def job_to_json(job: Job) -> str:
+    """The text of `job.json`."""
+    return json.dumps(asdict(job), sort_keys=True, indent=1)
+
+
+def job_from_json(text: str) -> Job:
+    """Read `job.json`. Raises JobError with one sentence where it is not a job of this schema."""
+    try:
+        raw: Any = json.loads(text)
+    except ValueError as error:
+        raise JobError(f"job.json is not JSON: {error}") from error
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        raise JobError(f"job.json is not a job of schema {SCHEMA}")
+    try:
+        cells = tuple(_cell(item) for item in raw.pop("cells"))
+        blocks = tuple(_block(item) for item in raw.pop("blocks"))
+        job = Job(cells=cells, blocks=blocks, **raw)
+    except (KeyError, TypeError) as error:
+        raise JobError(f"job.json does not fit this agent: {error}") from error
+    _check(job)
+    return job
+
+
+def _cell(item: dict[str, Any]) -> JobCell:
+    providers = tuple(item.pop("providers"))
+    return JobCell(providers=providers, **item)
+
+
+def _block(item: dict[str, Any]) -> JobBlock:
+    order = tuple(item.pop("order"))
+    return JobBlock(order=order, **item)
+
+
+def _check(job: Job) -> None:
+    if job.mode not in MODES:
+        raise JobError(f"job.json: mode is {job.mode!r}; allowed: {', '.join(MODES)}")
+    names = [cell.cell for cell in job.cells]
+    if len(set(names)) != len(names):
+        raise JobError("job.json: two cells have the same name")
+    for block in job.blocks:
+        if missing := sorted(set(block.order) - set(names)):
+            raise JobError(f"job.json: block {block.block} names the unknown cell {missing[0]!r}")
+        if len(set(block.order)) != len(block.order):
+            raise JobError(f"job.json: block {block.block} runs a cell twice")
+    if not 1 <= job.iterations <= job.max_iterations:
+        raise JobError(f"job.json: iterations is {job.iterations}; allowed: 1 to max_iterations ({job.max_iterations})")
+    if job.warmup_iterations < 0 or job.process_timeout_s <= 0 or job.gap_s < 0:
+        raise JobError("job.json: warmup_iterations and gap_s must not be negative, process_timeout_s must be above 0")

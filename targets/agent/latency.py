@@ -1,0 +1,124 @@
+"""The latency process: load, first inference, warm-up and steady samples, each apart, in nanoseconds."""
+
+from __future__ import annotations
+
+import gc
+import math
+import resource
+import statistics
+import time
+from array import array
+from itertools import repeat
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from .arrays import encode_int64
+from .phase import enter_phase
+from .runtimes import LoadedModel
+from .tasks import Task, elapsed_ns, feeds, first_inference, guarded, load, read_inputs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_CLOCK_STEPS_PER_SAMPLE = 1000  # so that the clock's own step is at most 0.1 % of a sample
+_CLOCK_READS = 200
+_MOST_LOOP_K = 10_000
+
+
+def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
+    """Time one fresh process by `CLOCK_MONOTONIC`, around the runtime's own call only.
+
+    Returns `load_ns`, `first_ns`, `loop_k`, `warmup` and `samples` (Arrays; samples are already divided by loop_k) and
+    `used`. Setting the next input and all bookkeeping lie between the windows; the garbage collector is off.
+    """
+    path = str(task.cell["timing"])
+    arrays = read_inputs(task, path)
+    load_ns, model = _timed_load(task, module)
+    samples = feeds(arrays, model, path)
+    first_ns, _ = guarded(lambda: elapsed_ns(first_inference(task, model, samples[0])), "in its first inference")
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    enter_phase(task.phase_file, "warmup")
+    warmup = guarded(
+        lambda: _series(model, samples, 1, task.warmup_iterations, task.warmup_seconds, task.max_iterations),
+        "while it warmed up",
+    )
+    loop_k = task.loop_k or choose_loop_k(warmup[len(warmup) // 2 :], clock_step_ns())
+    enter_phase(task.phase_file, "steady")
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    steady = guarded(
+        lambda: _series(model, samples, loop_k, task.iterations, task.min_seconds, task.max_iterations),
+        "in its steady inferences",
+    )
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    gc.enable()
+    return {
+        "load_ns": load_ns,
+        "first_ns": first_ns,
+        "loop_k": loop_k,
+        "warmup": encode_int64(warmup),
+        "samples": encode_int64(steady),
+        "used": {
+            **model.used(),
+            "import_ns": task.import_ns,
+            "distinct_inputs": len(samples),
+            "involuntary_switches": after.ru_nivcsw - before.ru_nivcsw,
+            "major_faults": after.ru_majflt - before.ru_majflt,
+        },
+    }
+
+
+def choose_loop_k(warmup_ns: array[int], step_ns: int) -> int:
+    """Inferences per sample so that a sample is at least 1000 steps of the clock; 1 without warm-up samples."""
+    if not warmup_ns:
+        return 1
+    median_ns = max(1.0, statistics.median(warmup_ns))
+    return min(_MOST_LOOP_K, max(1, math.ceil(_CLOCK_STEPS_PER_SAMPLE * step_ns / median_ns)))
+
+
+def clock_step_ns() -> int:
+    """The smallest non-zero step seen between two reads of the clock: its resolution and its cost together."""
+    steps: list[int] = []
+    for _ in range(_CLOCK_READS):
+        before = time.perf_counter_ns()
+        after = time.perf_counter_ns()
+        if after > before:
+            steps.append(after - before)
+    return min(steps, default=1)
+
+
+def _timed_load(task: Task, module: ModuleType) -> tuple[int, LoadedModel]:
+    start = time.perf_counter_ns()
+    model = load(task, module)
+    return time.perf_counter_ns() - start, model
+
+
+def _series(
+    model: LoadedModel,
+    inputs: list[dict[str, NDArray[Any]]],
+    loop_k: int,
+    minimum: int,
+    seconds: float,
+    maximum: int,
+) -> array[int]:
+    """Samples until both `minimum` and `seconds` are reached, at most `maximum`; inputs in turn, storage in advance."""
+    clock, bind, distinct = time.perf_counter_ns, model.bind, len(inputs)
+    samples = array("q", bytes(8 * maximum))
+    until = clock() + int(seconds * 1e9)
+    done = 0
+    while done < maximum and (done < minimum or clock() < until):
+        call = bind(inputs[done % distinct])
+        if loop_k == 1:
+            start = clock()
+            call()
+            end = clock()
+        else:
+            start = clock()
+            for _ in repeat(None, loop_k):
+                call()
+            end = clock()
+        samples[done] = end - start
+        done += 1
+    del samples[done:]
+    return samples if loop_k == 1 else array("q", (round(sample / loop_k) for sample in samples))

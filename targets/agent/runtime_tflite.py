@@ -1,0 +1,83 @@
+"""TensorFlow Lite, as tflite-runtime and as ai-edge-litert: the same interpreter under two package names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from .inputs import InputSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DELEGATED = "DELEGATE"
+
+
+class TfliteModel:
+    """An `Interpreter` with tensors allocated. The timed call is `invoke` alone; inputs are copied in before."""
+
+    def __init__(self, interpreter: Any, cell: Mapping[str, Any]) -> None:
+        self._interpreter = interpreter
+        self._cell = cell
+        self._details: list[dict[str, Any]] = interpreter.get_input_details()
+        self._index: dict[str, int] = {detail["name"]: detail["index"] for detail in self._details}
+        self._outputs: list[dict[str, Any]] = interpreter.get_output_details()
+        self.inputs = tuple(_spec(detail) for detail in self._details)
+        self.output_names: tuple[str, ...] = tuple(str(detail["name"]) for detail in self._outputs)
+
+    def bind(self, sample: Mapping[str, NDArray[Any]]) -> Callable[[], object]:
+        """See LoadedModel. Inputs of varying shape are resized first, which allocates anew."""
+        resized = False
+        for detail in self._details:
+            values = sample[detail["name"]]
+            if None in _spec(detail).shape and tuple(detail["shape"]) != values.shape:
+                self._interpreter.resize_tensor_input(detail["index"], values.shape)
+                resized = True
+        if resized:
+            self._interpreter.allocate_tensors()
+            self._details = self._interpreter.get_input_details()
+        for name, values in sample.items():
+            self._interpreter.set_tensor(self._index[name], values)
+        return self._interpreter.invoke
+
+    def read(self, returned: object) -> list[NDArray[Any]]:  # noqa: ARG002  the interpreter holds the outputs
+        """See LoadedModel; `get_tensor` copies."""
+        return [self._interpreter.get_tensor(detail["index"]) for detail in self._outputs]
+
+    def used(self) -> dict[str, Any]:
+        """See LoadedModel."""
+        return {"runtime_version": _version(self._cell["runtime"]), "threads": self._cell["threads"]}
+
+    def inspect(self, sample: Mapping[str, NDArray[Any]]) -> dict[str, Any]:  # noqa: ARG002  needs no inference
+        """See LoadedModel: the execution plan's operators; what a delegate took over appears as DELEGATE."""
+        details = getattr(self._interpreter, "_get_ops_details", None)
+        if details is None:
+            return {}
+        ops = Counter(str(op["op_name"]) for op in details())
+        return {"ops": dict(sorted(ops.items())), "delegates": ops[_DELEGATED]}
+
+
+def load_tflite(module: ModuleType, cell: Mapping[str, Any]) -> TfliteModel:
+    """Build the interpreter and allocate its tensors. Raises what the library raises (ValueError, RuntimeError)."""
+    interpreter = module.Interpreter(model_path=cell["model"], num_threads=cell["threads"])
+    interpreter.allocate_tensors()
+    return TfliteModel(interpreter, cell)
+
+
+def _spec(detail: Mapping[str, Any]) -> InputSpec:
+    import numpy as np
+
+    signature = detail.get("shape_signature")
+    shape = detail["shape"] if signature is None or len(signature) == 0 else signature
+    sizes = tuple(None if size < 0 else int(size) for size in shape)
+    return InputSpec(name=detail["name"], shape=sizes, dtype=np.dtype(detail["dtype"]).name)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
