@@ -30,7 +30,9 @@ def free_port() -> int:
 class OpensshServer:
     """`folder` holds its keys (`host`, `user`), its configuration and its log."""
 
-    def __init__(self, folder: Path, *extra: str, sftp: bool = True, host_kinds: tuple[str, ...] = ("ed25519",)) -> None:
+    def __init__(
+        self, folder: Path, *extra: str, sftp: bool = True, host_kinds: tuple[str, ...] = ("ed25519",)
+    ) -> None:
         self.folder, self.port = folder, free_port()
         self.user_key = new_key(folder / "user")
         self.host_keys = [new_key(folder / f"host_{kind}", kind) for kind in host_kinds]
@@ -112,7 +114,9 @@ class OpensshServer:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *extra: str, sftp: bool = True, host_kinds: tuple[str, ...] = ("ed25519",)) -> Iterator[OpensshServer]:
+def running(
+    folder: Path, *extra: str, sftp: bool = True, host_kinds: tuple[str, ...] = ("ed25519",)
+) -> Iterator[OpensshServer]:
     folder.mkdir(parents=True, exist_ok=True)
     server = OpensshServer(folder, *extra, sftp=sftp, host_kinds=host_kinds)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hilbench.targets.connection import Connection
@@ -35,31 +34,33 @@ class TestOpensshConnection(ConnectionContract):
         return ssh_connection
 
 
-class TestOpensshConnectionWithoutSftp(ConnectionContract):
-    @pytest.fixture(scope="class")
-    def server(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpensshServer]:
-        with running(tmp_path_factory.mktemp("no-sftp"), "MaxStartups 100", sftp=False) as server:
-            yield server
+@pytest.fixture(scope="module")
+def server_without_sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpensshServer]:
+    with running(tmp_path_factory.mktemp("no-sftp"), "MaxStartups 100", sftp=False) as server:
+        yield server
 
+
+class TestOpensshConnectionWithoutSftp(ConnectionContract):
     @pytest.fixture
-    def connection(self, server: OpensshServer) -> Iterator[Connection]:
-        connection = open_ssh(server.address())
+    def connection(self, server_without_sftp: OpensshServer) -> Iterator[Connection]:
+        connection = open_ssh(server_without_sftp.address())
         yield connection
         connection.close()
 
 
-class TestConnectionThroughAShellThatPrintsABanner(ConnectionContract):
-    @pytest.fixture(scope="class")
-    def server(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpensshServer]:
-        folder: Path = tmp_path_factory.mktemp("chatty")
-        shell = folder / "shell"
-        shell.write_text(CHATTY)
-        shell.chmod(0o755)
-        with running(folder, "MaxStartups 100", f"ForceCommand {shell}") as server:
-            yield server
+@pytest.fixture(scope="module")
+def chatty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpensshServer]:
+    folder = tmp_path_factory.mktemp("chatty")
+    shell = folder / "shell"
+    shell.write_text(CHATTY)
+    shell.chmod(0o755)
+    with running(folder, "MaxStartups 100", f"ForceCommand {shell}") as server:
+        yield server
 
+
+class TestConnectionThroughAShellThatPrintsABanner(ConnectionContract):
     @pytest.fixture
-    def connection(self, server: OpensshServer) -> Iterator[Connection]:
-        connection = open_ssh(server.address())
+    def connection(self, chatty_server: OpensshServer) -> Iterator[Connection]:
+        connection = open_ssh(chatty_server.address())
         yield connection
         connection.close()

@@ -1,0 +1,92 @@
+"""Files to a board by their content: what the board has already is never sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from .connection import Connection
+from .errors import BoardFullError, TargetError
+from .transfer import PART_PATTERN, megabytes, parse_free_bytes, quoted
+
+CACHE_FOLDER = "cache"
+
+_LOOK_TIMEOUT_S = 60.0
+_SEND_LEAST_S = 120.0
+_SLOWEST_BYTES_PER_S = 50_000  # a poor radio link; what is slower counts as lost
+_MARGIN_BYTES = 1 << 20  # a board whose disk is filled to the last block cannot even write its journal
+
+
+def deploy(
+    connection: Connection,
+    workdir: str,
+    files: Mapping[str, Path],
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+    board: str = "the board",
+) -> Mapping[str, str]:
+    """Bring files (sha256 -> local path) to the board's cache and return sha256 -> path on the board.
+
+    The cache is `<workdir>/cache/<sha256><suffix>`. The board is asked once what it has; a file of the right size
+    counts as there, as its sha256 was checked when it came. Raises BoardFullError before anything is sent where the
+    rest does not fit, and TargetError where a local file is not what its hash says.
+    """
+    folder = f"{workdir}/{CACHE_FOLDER}"
+    names = {sha256: f"{sha256}{path.suffix}" for sha256, path in files.items()}
+    sizes = {sha256: _size_bytes(path) for sha256, path in files.items()}
+    present, free_bytes = _look(connection, folder, tuple(names.values()), board)
+    lacking = [sha256 for sha256 in files if present.get(names[sha256]) != sizes[sha256]]
+    needed_bytes = sum(sizes[sha256] for sha256 in lacking)
+    if lacking and free_bytes is not None and needed_bytes + _MARGIN_BYTES > free_bytes:
+        needs, has = megabytes(needed_bytes + _MARGIN_BYTES), megabytes(free_bytes)
+        raise BoardFullError(f"{board} needs {needs} for {len(lacking)} files, has {has} at {folder}")
+    for number, sha256 in enumerate(lacking, 1):
+        size = megabytes(sizes[sha256])
+        progress(f"{board}: sending file {number} of {len(lacking)} ({files[sha256].name}, {size})")
+        timeout_s = _SEND_LEAST_S + sizes[sha256] / _SLOWEST_BYTES_PER_S
+        sent = connection.put(files[sha256], f"{folder}/{names[sha256]}", timeout_s=timeout_s)
+        if sent != sha256:
+            connection.run(f"rm -f {quoted(f'{folder}/{names[sha256]}')}", timeout_s=_LOOK_TIMEOUT_S)
+            raise TargetError(f"{files[sha256]} is not the file that was hashed: its sha256 is {sent}, not {sha256}")
+    return {sha256: f"{folder}/{name}" for sha256, name in names.items()}
+
+
+def look_command(folder: str, names: tuple[str, ...]) -> str:
+    """Make the cache, drop what earlier broken transfers left, print the sizes of what is there, then the free space.
+
+    The folders are open to all accounts, as several may measure on one board; the sticky bit keeps each one's files.
+    Only POSIX tools, since a board may have nothing but busybox.
+    """
+    where = quoted(folder)
+    return (
+        f"(umask 0; mkdir -p {where}) || exit 1; for d in {quoted(f'{folder}/..')} {where}; do "
+        'if [ -O "$d" ]; then chmod 1777 "$d"; fi; done; '
+        f"cd {where} || exit 1; find . -name '{PART_PATTERN}' -mmin +60 -exec rm -f {{}} + 2>/dev/null; "
+        f"wc -c {' '.join(map(quoted, names)) or '/dev/null'} 2>/dev/null; echo =free; df -Pk ."
+    )
+
+
+def parse_look(output: str) -> tuple[dict[str, int], int | None]:
+    """(name -> size in bytes, free bytes or None) from what `look_command` prints."""
+    sizes_part, _, space_part = output.partition("=free\n")
+    sizes: dict[str, int] = {}
+    for line in sizes_part.splitlines():
+        size, _, name = line.strip().partition(" ")
+        if size.isdigit() and name.strip() not in ("", "total"):
+            sizes[name.strip()] = int(size)
+    return sizes, parse_free_bytes(space_part)
+
+
+def _look(connection: Connection, folder: str, names: tuple[str, ...], board: str) -> tuple[dict[str, int], int | None]:
+    done = connection.run(look_command(folder, names), timeout_s=_LOOK_TIMEOUT_S)
+    if done.status != 0:
+        reason = " ".join(done.stderr.decode(errors="replace").split()) or f"status {done.status}"
+        raise TargetError(f"{board}: the cache folder {folder} cannot be made: {reason}")
+    return parse_look(done.stdout.decode(errors="replace"))
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise TargetError(f"{path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,132 @@
+"""`inventory.yaml` as users write it: pydantic models, in which every key is optional until the layers are merged.
+
+The descriptions become the editor's help (`hilbench schema inventory`). What the merged board needs is judged in
+inventory.py, where the line of each layer is still known.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from .address import split_address
+from .board import Arch, Role
+from .hostkeys import parse_public_key
+
+RuntimeName = Literal["onnxruntime", "tflite-runtime", "ai-edge-litert"]
+ConnectionWord = Literal["ssh", "local", "emulated"]
+# What the `virt` machine of QEMU 7.2 emulates as a 64-bit CPU.
+CpuModel = Literal["cortex-a35", "cortex-a53", "cortex-a57", "cortex-a72", "cortex-a76", "a64fx", "neoverse-n1", "max"]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RuntimeEntry(_Strict):
+    """A runtime on the board: a name, or a name with the interpreter that runs it."""
+
+    name: RuntimeName = Field(description="which runtime")
+    python: str | None = Field(
+        None, description="the interpreter on the board; `controller` = the one that runs hilbench (connection: local)"
+    )
+    site: str | None = Field(None, description="folder on the board that is put before the interpreter's packages")
+
+
+class SshKeys(_Strict):
+    """How a host is reached by SSH. Shared by boards and jump hosts."""
+
+    host: str | None = Field(None, min_length=1, description="host name or IP address")
+    port: Port | None = Field(None, description="TCP port of the SSH server (22)")
+    user: str | None = Field(None, min_length=1, description="account on the board")
+    key: str | None = Field(
+        None, description="private key file (~ is expanded, relative to this file); without it the SSH agent is asked"
+    )
+    host_key: str | None = Field(None, description="the board's public host key, pinned: `ssh-ed25519 AAAA…`")
+    known_hosts: str | None = Field(
+        None, description="a known_hosts file that holds the board's key, instead of host_key"
+    )
+
+    @field_validator("host_key")
+    @classmethod
+    def _is_public_key(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_public_key(value)
+        return value
+
+
+class JumpEntry(SshKeys):
+    """The host to go through; `key`, `known_hosts` and `user` are the board's where they are left out."""
+
+    jump: JumpEntry | None = Field(None, description="another host to go through before this one")
+
+    @field_validator("jump", mode="before")
+    @classmethod
+    def _read_address(cls, value: object) -> object:
+        return _jump_from_address(value)
+
+
+def _runtime_from_name(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _jump_from_address(value: object) -> object:
+    return split_address(value) if isinstance(value, str) else value
+
+
+Runtime = Annotated[
+    RuntimeEntry, BeforeValidator(_runtime_from_name, json_schema_input_type=RuntimeName | RuntimeEntry)
+]
+Jump = Annotated[JumpEntry, BeforeValidator(_jump_from_address, json_schema_input_type=str | JumpEntry)]
+
+
+class Layer(SshKeys):
+    """What boards share: all keys of a board except its kind. A board's own key wins, then its kind's."""
+
+    connection: ConnectionWord | None = Field(
+        None, description="ssh (default), local = this machine, emulated = an ARM board in QEMU on this machine"
+    )
+    jump: Jump | None = Field(None, description="host to go through: user@host:port, or a mapping like a board's")
+    cpu: CpuModel | None = Field(None, description="connection emulated: the CPU model that QEMU emulates")
+    memory_mib: Annotated[int, Field(ge=256, le=65536)] | None = Field(
+        None, description="connection emulated: the board's memory in MiB (512)"
+    )
+    arch: Arch | None = Field(None, description="instruction set (arm64; for connection local: this machine's)")
+    role: Role | None = Field(
+        None,
+        description="target = ships (default for ssh), reference = for comparison (default for local), "
+        "emulated = counts instead of timing",
+    )
+    runtimes: list[Runtime] | None = Field(None, min_length=1, description="runtimes on the board")
+    workdir: str | None = Field(None, pattern=r"^/", description="folder on the board (/var/tmp/hilbench)")
+    tags: list[str] | None = Field(None, description="words to select boards by")
+    note: str | None = Field(None, description="anything a person should know")
+
+
+class BoardEntry(Layer):
+    """A board: what it adds to its kind and to the defaults."""
+
+    kind: str | None = Field(None, description="name of an entry of `kinds:` whose keys this board takes over")
+
+
+class InventoryFile(_Strict):
+    """The boards that hilbench may use. Precedence: a board's own keys, then its kind's, then the defaults'."""
+
+    schema_: str | None = Field(None, alias="$schema", description="for editors; hilbench does not read it")
+    defaults: Layer = Field(default=Layer(), description="keys that all boards share")  # pyright: ignore[reportCallIssue]
+    kinds: dict[str, Layer] = Field(default={}, description="keys that boards of one kind share, by name")
+    boards: dict[str, BoardEntry] = Field(min_length=1, description="the boards, by name")
+
+    @field_validator("boards")
+    @classmethod
+    def _have_usable_names(cls, value: dict[str, BoardEntry]) -> dict[str, BoardEntry]:
+        for name in value:
+            if _NAME.fullmatch(name) is None:
+                rule = 'letters, digits, ".", "_" and "-", at most 63, a letter or digit first'
+                raise ValueError(f'"{name}" is no name for a board: {rule}')
+        return value
