@@ -173,4 +173,5 @@ class RunRecord:
     baseline_recipe: str = "fp32"
     budget: Budget = Budget()
     shortlist: tuple[str, ...] = ()  # recipes that get verdicts under `quick`; empty = all
+    planned_blocks: Mapping[str, int] = field(default_factory=dict[str, int])  # processes on emulated boards
     provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])  # dataset hashes, library versions, command

@@ -7,9 +7,7 @@ import math
 
 import numpy as np
 import pytest
-
 from hilbench.reports.statistics import (
-    Estimate,
     blocks_needed,
     coefficient_of_variation,
     holm,
@@ -55,7 +53,8 @@ def test_normal_approximation_joins_the_exact_distribution() -> None:
 def test_interval_of_a_shift_is_the_range_for_six_differences_and_none_for_five() -> None:
     six = shift_estimate([0.1, 0.4, 0.2, 0.9, 0.3, 0.5])
     assert (six.low, six.high) == (0.1, 0.9)
-    assert shift_estimate([0.1, 0.4, 0.2, 0.9, 0.3]) == Estimate(pytest.approx(0.35), None, None, 5)
+    five = shift_estimate([0.1, 0.4, 0.2, 0.9, 0.3])
+    assert (round(five.value, 12), five.low, five.high, five.n) == (0.3, None, None, 5)
 
 
 def test_shift_is_the_median_of_walsh_averages() -> None:
@@ -114,7 +113,7 @@ def _same_model_twice(rng: np.random.Generator, blocks: int) -> tuple[list[float
 
 
 def _pooled_test_rejects(a: np.ndarray, b: np.ndarray) -> bool:
-    """Mann-Whitney over pooled iterations, by the normal approximation: the mistake that this module exists to avoid."""
+    """Mann-Whitney over pooled iterations, normal approximation: the mistake that this module exists to avoid."""
     ranks = np.argsort(np.argsort(np.concatenate([a, b])))
     n = a.size
     u = ranks[:n].sum() - n * (n - 1) / 2

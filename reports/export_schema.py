@@ -1,0 +1,159 @@
+"""The published shape of the JSON export, as JSON Schema with draft-07 keywords."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+# The keys of a cell in their order: first those with one value, then the groups. A group is null where nothing of it
+# was measured. CSV and frames take their columns from here, so no format can have a figure that another lacks.
+PLAIN_KEYS = (
+    "board", "role", "emulated", "arch", "model", "recipe", "runtime", "settings", "outcome", "reason", "trials",
+)  # fmt: skip
+GROUPS: dict[str, tuple[str, ...]] = {
+    "artifact": ("sha256", "bytes", "compressed_bytes"),
+    "accuracy": (
+        "metric", "host", "host_ci_low", "host_ci_high", "board", "host_on_board_images", "board_samples", "agreement",
+    ),
+    "latency_ns": ("median", "ci_low", "ci_high", "p90", "p95", "p99", "blocks", "iterations"),
+    "instructions": ("median", "cv_within", "cv_processes", "source", "processes"),
+    "memory_bytes": ("baseline", "load_peak", "first_peak", "steady_peak", "anon", "file"),
+    "energy_j": ("total", "net", "uncertainty", "class", "meter"),
+    "validity": ("state", "reasons"),
+    "verdict": ("word", "metric", "ratio", "ci_low", "ci_high", "mde"),
+}  # fmt: skip
+UNITLESS = ("blocks", "iterations", "class", "meter")
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+POSITIVE: Schema = {"type": "number", "exclusiveMinimum": 0}
+FRACTION: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+NUMBER: Schema = {"type": "number"}
+WORDS = ["faster", "slower", "less-work", "more-work", "equivalent", "inconclusive", "not-comparable"]
+METRIC: Schema = {"enum": ["latency_ns", "instructions"]}
+
+
+def schema() -> Schema:
+    """The schema of the whole export. Unknown keys are allowed: later versions add some."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "hilbench export",
+        "description": "One run. Fractions 0 to 1, bytes, nanoseconds; null = not measured, never 0.",
+        **_object({"schema_version": {"const": SCHEMA_VERSION}, "run": _run(), "cells": _array(_cell())}),
+    }
+
+
+def _object(properties: dict[str, Schema]) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _array(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _or_null(inner: Schema) -> Schema:
+    return {"anyOf": [inner, {"type": "null"}]}
+
+
+def _run() -> Schema:
+    control = {
+        "model": TEXT, "recipe": TEXT, "runtime": TEXT, "metric": METRIC, "word": {"enum": WORDS},
+        "ratio": _or_null(POSITIVE), "ci_low": _or_null(POSITIVE), "ci_high": _or_null(POSITIVE),
+        "mde": _or_null(NUMBER), "pairs": COUNT, "margin": POSITIVE, "equal": {"type": "boolean"},
+    }  # fmt: skip
+    return _object(
+        {
+            "id": TEXT,
+            "started_at": TEXT,
+            "ended_at": _or_null(TEXT),
+            "state": {"enum": ["finished", "interrupted", "running"]},
+            "plan": {"type": "object"},
+            "plan_name": TEXT,
+            "plan_hash": TEXT,
+            "seed": {"type": "integer"},
+            "protocol": TEXT,
+            "hilbench": TEXT,
+            "boards": {"type": "object", "additionalProperties": {"type": "object"}},
+            "aa": {
+                "description": "The A/A control of each board: one candidate under two names. null = none was run.",
+                "type": "object",
+                "additionalProperties": _or_null(_object(control)),
+            },
+        }
+    )
+
+
+def _cell() -> Schema:
+    cell = _object(
+        {
+            "board": TEXT,
+            "role": {"enum": ["target", "reference", "emulated"]},
+            "emulated": {"type": "boolean"},
+            "arch": {"enum": ["arm64", "armhf", "x86_64"]},
+            "model": TEXT,
+            "recipe": TEXT,
+            "runtime": TEXT,
+            "settings": {"type": "object"},
+            "outcome": {"enum": ["ok", "invalid", "unsupported", "error", "timeout"]},
+            "reason": _or_null(TEXT),
+            "trials": COUNT,
+            "artifact": _or_null(
+                _object({"sha256": SHA256, "bytes": COUNT, "compressed_bytes": COUNT})
+            ),
+            "accuracy": _or_null(_accuracy()),
+            "latency_ns": _or_null(_latency()),
+            "instructions": _or_null(_instructions()),
+            "memory_bytes": _or_null(_object({key: _or_null(COUNT) for key in GROUPS["memory_bytes"]})),
+            "energy_j": _or_null(
+                _object({"total": POSITIVE, "net": NUMBER, "uncertainty": NUMBER, "class": TEXT, "meter": TEXT})
+            ),
+            "validity": _object(
+                {"state": {"enum": ["valid", "warning", "invalid", "not-measured"]}, "reasons": _array(TEXT)}
+            ),
+            "verdict": _or_null(_verdict()),
+        }
+    )  # fmt: skip
+    # What a count can say and what a time can say are never mixed.
+    cell["if"] = {"properties": {"emulated": {"const": True}}}
+    cell["then"] = {"properties": {"latency_ns": {"type": "null"}, "energy_j": {"type": "null"}}}
+    return cell
+
+
+def _accuracy() -> Schema:
+    fractions = {key: _or_null(FRACTION) for key in GROUPS["accuracy"]}
+    return _object({**fractions, "metric": TEXT, "board_samples": _or_null(COUNT)})
+
+
+def _latency() -> Schema:
+    bounds = {key: _or_null(POSITIVE) for key in GROUPS["latency_ns"]}
+    return _object({**bounds, "median": POSITIVE, "blocks": COUNT, "iterations": COUNT})
+
+
+def _instructions() -> Schema:
+    return _object(
+        {
+            "median": POSITIVE,
+            "cv_within": _or_null(NUMBER),
+            "cv_processes": _or_null(NUMBER),
+            "source": _or_null({"enum": ["pmu", "virtual-clock"]}),
+            "processes": COUNT,
+        }
+    )
+
+
+def _verdict() -> Schema:
+    ratio = _or_null(POSITIVE)
+    return _object(
+        {
+            "word": {"enum": WORDS},
+            "metric": METRIC,
+            "ratio": ratio,
+            "ci_low": ratio,
+            "ci_high": ratio,
+            "mde": _or_null({"type": "number", "minimum": 0}),
+        }
+    )

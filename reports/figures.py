@@ -1,0 +1,171 @@
+"""The figures of one cell, computed from its trials: latency, instructions, memory; pure.
+
+Each takes one value per process first (its median) and only then looks across processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .record import MemoryPhases, Record, Trial, TrialKind
+from .statistics import coefficient_of_variation, median_estimate
+from .tails import Outliers, count_outliers, drift_within, percentile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Time of one inference on a real board, in ns; the interval is over blocks (fresh processes).
+
+    Percentiles are None with too few iterations, and where one sample is the mean of several inferences, which hides
+    the tail. `load_ns` and `first_ns` are medians over blocks of making the session and of the first inference.
+    """
+
+    median_ns: float
+    ci_low_ns: float | None
+    ci_high_ns: float | None
+    p90_ns: float | None
+    p95_ns: float | None
+    p99_ns: float | None
+    load_ns: float | None
+    first_ns: float | None
+    blocks: int
+    iterations: int
+    cv_within: float | None
+    cv_blocks: float | None
+    drift_within: float | None
+    outliers: Outliers
+    loop_k: int
+    block_medians_ns: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instructions:
+    """User-mode instructions of one inference on an emulated board; the unit is an importer process.
+
+    `cv_within` is the largest over the processes, `source` is `pmu` or `virtual-clock`.
+    """
+
+    median: float
+    cv_within: float | None
+    cv_processes: float | None
+    source: str | None
+    processes: int
+    samples: int
+    process_medians: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Resident memory by phase in bytes, as absolute peaks; `peak_bytes` is the largest that was measured."""
+
+    phases: MemoryPhases
+    peak_bytes: int | None
+
+
+def one_per_block(trials: Iterable[Trial], kind: TrialKind) -> dict[int, Trial]:
+    """The trials of a kind by block, in order; of several attempts at a block the last counts.
+
+    A process whose median is not positive measured nothing and is left out.
+
+    On an emulated board a block is one importer process, so its number names the process there.
+    """
+    chosen: dict[int, Trial] = {}
+    for trial in trials:
+        if trial.kind is kind and trial.samples.size and np.median(trial.samples) > 0:
+            known = chosen.get(trial.block)
+            if known is None or trial.attempt >= known.attempt:
+                chosen[trial.block] = trial
+    return dict(sorted(chosen.items()))
+
+
+def medians(trials: Mapping[int, Trial]) -> dict[int, float]:
+    """The median sample of each process, by block."""
+    return {block: float(np.median(trial.samples)) for block, trial in trials.items()}
+
+
+def latency(record: Record) -> Latency | None:
+    """Latency of a cell on a real board; None on emulated boards, where time means nothing, and without trials."""
+    trials = {} if record.emulated else one_per_block(record.trials, TrialKind.LATENCY)
+    if not trials:
+        return None
+    samples = [trial.samples for trial in trials.values()]
+    by_block = medians(trials)
+    estimate = median_estimate(list(by_block.values()))
+    loop_k = max(trial.loop_k for trial in trials.values())
+    within = [cv for cv in (_cv(trial) for trial in trials.values()) if cv is not None]
+    return Latency(
+        median_ns=estimate.value,
+        ci_low_ns=estimate.low,
+        ci_high_ns=estimate.high,
+        p90_ns=percentile(samples, 90) if loop_k == 1 else None,
+        p95_ns=percentile(samples, 95) if loop_k == 1 else None,
+        p99_ns=percentile(samples, 99) if loop_k == 1 else None,
+        load_ns=_median_of(trials.values(), lambda trial: trial.load_ns),
+        first_ns=_median_of(trials.values(), lambda trial: trial.first_ns),
+        blocks=len(trials),
+        iterations=sum(int(trial.samples.size) * trial.loop_k for trial in trials.values()),
+        cv_within=float(np.median(within)) if within else None,
+        cv_blocks=coefficient_of_variation(list(by_block.values())),
+        drift_within=drift_within(samples),
+        outliers=count_outliers(samples),
+        loop_k=loop_k,
+        block_medians_ns=by_block,
+    )
+
+
+def instructions(record: Record) -> Instructions | None:
+    """Instructions of a cell on an emulated board; None on real ones and without trials.
+
+    Processes that counted by different sources are not mixed: the source of the first one is kept.
+    """
+    trials = one_per_block(record.trials, TrialKind.COUNT) if record.emulated else {}
+    if not trials:
+        return None
+    source = next(iter(trials.values())).counter_source
+    trials = {block: trial for block, trial in trials.items() if trial.counter_source == source}
+    by_process = medians(trials)
+    within = [cv for cv in (_cv(trial) for trial in trials.values()) if cv is not None]
+    return Instructions(
+        median=float(np.median(list(by_process.values()))),
+        cv_within=max(within, default=None),
+        cv_processes=coefficient_of_variation(list(by_process.values())),
+        source=source,
+        processes=len(trials),
+        samples=sum(int(trial.samples.size) for trial in trials.values()),
+        process_medians=by_process,
+    )
+
+
+def memory(record: Record) -> Memory | None:
+    """Memory by phase; the median where several processes read it. None where no process did."""
+    read = [trial.memory for trial in record.trials if trial.memory is not None]
+    if not read:
+        return None
+    phases = MemoryPhases(
+        baseline_bytes=_middle(phases.baseline_bytes for phases in read),
+        load_peak_bytes=_middle(phases.load_peak_bytes for phases in read),
+        first_peak_bytes=_middle(phases.first_peak_bytes for phases in read),
+        steady_peak_bytes=_middle(phases.steady_peak_bytes for phases in read),
+        anon_bytes=_middle(phases.anon_bytes for phases in read),
+        file_bytes=_middle(phases.file_bytes for phases in read),
+        method=read[0].method,
+    )
+    peaks = (phases.load_peak_bytes, phases.first_peak_bytes, phases.steady_peak_bytes)
+    return Memory(phases=phases, peak_bytes=max((peak for peak in peaks if peak is not None), default=None))
+
+
+def _cv(trial: Trial) -> float | None:
+    return coefficient_of_variation(trial.samples.astype(np.float64))
+
+
+def _median_of(trials: Iterable[Trial], field: Callable[[Trial], int | None]) -> float | None:
+    values = [value for value in map(field, trials) if value is not None]
+    return float(np.median(values)) if values else None
+
+
+def _middle(values: Iterable[int | None]) -> int | None:
+    measured = sorted(value for value in values if value is not None)
+    return measured[len(measured) // 2] if measured else None

@@ -1,0 +1,120 @@
+"""The report as one HTML file that opens from disk, needs no network and no script, and is the same for the same run.
+
+Text that came from outside (names, reasons, facts of boards) is escaped by the template; what is put in unescaped is
+only what this package drew or wrote itself. The page's own Content-Security-Policy allows nothing but its one style
+sheet and its one script, each by its hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Callable
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, cast
+
+from . import units
+from .gaps import failed, not_measured, scope_text, state_text
+from .pick import Purpose, choices
+from .plain import plain
+from .record import RunRecord
+from .sentences import answers
+from .summary import RunSummary, summarize
+from .views import board_views, flatten
+from .wording import budget_text, name
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def render(run: RunRecord) -> str:
+    """The whole report of a run as HTML text."""
+    return render_summary(summarize(run))
+
+
+def render_summary(summary: RunSummary) -> str:
+    """`render` of a run that was summarized already."""
+    css, script = _resource("report.css"), _resource("report.js")
+    chosen = choices(summary)
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        run=summary.run,
+        css=css,
+        script=script,
+        csp=content_security_policy(css, script),
+        state=state_text(summary),
+        scope=scope_text(summary),
+        budget=budget_text(summary.run),
+        answers=answers(summary, chosen),
+        shipping=any(choice.purpose is Purpose.SHIP for choice in chosen),
+        gaps=not_measured(summary),
+        boards=board_views(summary, chosen),
+        failed=[(cell, name(cell, summary.cells)) for cell in failed(summary)],
+        artifacts=_artifacts(summary),
+        plan=_yaml(summary.run.plan),
+        provenance=flatten({key: value for key, value in summary.run.provenance.items() if key != "command"}),
+        command=str(summary.run.provenance.get("command") or f"hilbench run {summary.run.plan_name}"),
+    )
+
+
+def content_security_policy(css: str, script: str) -> str:
+    """A policy that lets the page load nothing and run only its own text."""
+    return (
+        f"default-src 'none'; style-src 'sha256-{_digest(css)}'; script-src 'sha256-{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _resource(file_name: str) -> str:
+    return (files("hilbench.reports") / "templates" / file_name).read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FunctionLoader(_resource),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "own": Markup,  # marks text that this package made itself: drawings, style sheet, script
+        "duration": units.duration,
+        "instructions": units.instruction_count,
+        "memory": units.memory,
+        "size": units.file_size,
+        "percent": units.percent,
+        "percent_span": units.percent_span,
+        "ratio": units.ratio,
+        "signed_points": units.signed_points,
+    }
+    cast(dict[str, Callable[..., Any]], environment.filters).update(filters)
+    return environment
+
+
+def _artifacts(summary: RunSummary) -> list[tuple[str, str, str]]:
+    """(model, recipe, sha256) of each distinct file, in the order of the plan."""
+    found = [
+        (cell.record.model, cell.record.recipe, cell.record.artifact.sha256)
+        for cell in summary.cells
+        if cell.record.artifact is not None
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _yaml(plan: object) -> str:
+    from ruamel.yaml import YAML
+
+    writer, text = YAML(typ="safe", pure=True), io.StringIO()
+    writer.default_flow_style = False
+    writer.sort_base_mapping_type_on_output = False  # pyright: ignore[reportAttributeAccessIssue]  keeps the plan's order
+    writer.dump(plain(plan), text)
+    return text.getvalue()

@@ -1,0 +1,233 @@
+"""One computation of all figures that the export, the frames and the page show; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from .control import Control, controls
+from .figures import Instructions, Latency, Memory, instructions, latency, memory
+from .record import Accuracy, Outcome, Record, RunRecord
+from .statistics import wilson_interval
+from .validity import Validity, validity
+from .verdict import (
+    TIME_MARGIN,
+    Comparison,
+    Verdict,
+    Word,
+    compare_times,
+    judge_counts,
+    judge_times,
+)
+
+PROPORTIONS = ("top1", "top-1", "top5", "top-5", "accuracy")  # metrics that count right answers: Wilson's interval fits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """Accuracy lost against the baseline, as a fraction (negative: gained), with a 95 % interval where one exists.
+
+    `on_board_images` says that it was judged on the board's subset, as the host cannot run this runtime. The interval
+    takes the two accuracies as independent; they share their images, so the truth is known better than it says.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    on_board_images: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CellSummary:
+    """A cell with its figures. None means that it was not measured."""
+
+    record: Record
+    baseline: bool
+    baseline_cell: str | None
+    latency: Latency | None
+    instructions: Instructions | None
+    memory: Memory | None
+    board_interval: tuple[float, float] | None
+    drop: Drop | None
+    validity: Validity
+    verdict: Verdict | None
+    verdict_absent: str | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the figures of this cell may be used for a decision."""
+        return self.record.outcome is Outcome.OK
+
+    @property
+    def accuracy(self) -> Accuracy | None:
+        """Accuracy, unless neither the host's nor the board's was judged."""
+        accuracy = self.record.accuracy
+        return None if accuracy is None or (accuracy.host is None and accuracy.board is None) else accuracy
+
+    @property
+    def work(self) -> float | None:
+        """What one inference costs on this board: ns on a real one, instructions on an emulated one."""
+        if self.record.emulated:
+            return None if self.instructions is None else self.instructions.median
+        return None if self.latency is None else self.latency.median_ns
+
+    @property
+    def by_block(self) -> Mapping[int, float]:
+        """`work` of each block."""
+        if self.instructions is not None:
+            return self.instructions.process_medians
+        return {} if self.latency is None else self.latency.block_medians_ns
+
+    @property
+    def fraction(self) -> float | None:
+        """The accuracy that candidates are compared by: the host's over the whole test set, else the board's."""
+        if self.accuracy is None:
+            return None
+        return self.accuracy.board if self.accuracy.host is None else self.accuracy.host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunSummary:
+    """All cells of a run in the order of the plan, and the A/A control of each board that had one."""
+
+    run: RunRecord
+    cells: tuple[CellSummary, ...]
+    controls: Mapping[str, Control]
+
+    def on_board(self, board: str) -> tuple[CellSummary, ...]:
+        """The cells of one board, in the order of the plan."""
+        return tuple(cell for cell in self.cells if cell.record.board == board)
+
+    @property
+    def boards(self) -> tuple[str, ...]:
+        """Boards in the order in which the plan's cells name them; one without any cell comes last."""
+        return tuple(dict.fromkeys([*(cell.record.board for cell in self.cells), *self.run.boards]))
+
+
+def summarize(run: RunRecord) -> RunSummary:
+    """Compute every figure of a run once."""
+    aa = controls(run.records)
+    plain = {record.cell_id: _without_verdict(record, run, aa.get(record.board)) for record in run.records}
+    judged = _judge(run, plain, aa)
+    return RunSummary(run=run, controls=aa, cells=tuple(judged[record.cell_id] for record in run.records))
+
+
+def _without_verdict(record: Record, run: RunRecord, control: Control | None) -> CellSummary:
+    base = find_baseline(record, run)
+    time, count, peak = latency(record), instructions(record), memory(record)
+    accuracy = record.accuracy
+    return CellSummary(
+        record=record,
+        baseline=record.recipe == run.baseline_recipe,
+        baseline_cell=base.cell_id if base else None,
+        latency=time,
+        instructions=count,
+        memory=peak,
+        board_interval=_board_interval(accuracy),
+        drop=_drop(accuracy, base.accuracy if base else None),
+        validity=validity(record, run, time, count, control),
+        verdict=None,
+        verdict_absent=None,
+    )
+
+
+def find_baseline(record: Record, run: RunRecord) -> Record | None:
+    """The cell that this one is compared with: same board, model, settings, the baseline's recipe.
+
+    The same runtime is preferred; a candidate whose runtime has no baseline is compared with that of another runtime.
+    """
+    same = [
+        other
+        for other in run.records
+        if other.recipe == run.baseline_recipe
+        and (other.board, other.model) == (record.board, record.model)
+        and settings_key(other) == settings_key(record)
+    ]
+    ranked = sorted(same, key=lambda other: (other.runtime != record.runtime, other.outcome is not Outcome.OK))
+    return ranked[0] if ranked else None
+
+
+def settings_key(record: Record) -> str:
+    """The runtime settings as one comparable text."""
+    return json.dumps(dict(record.settings), sort_keys=True, default=str)
+
+
+def _board_interval(accuracy: Accuracy | None) -> tuple[float, float] | None:
+    if accuracy is None or accuracy.board is None or not accuracy.board_samples or accuracy.metric not in PROPORTIONS:
+        return None
+    return wilson_interval(accuracy.board, accuracy.board_samples)
+
+
+def _drop(accuracy: Accuracy | None, baseline: Accuracy | None) -> Drop | None:
+    if accuracy is None or baseline is None or accuracy.metric != baseline.metric:
+        return None
+    if accuracy.host is not None and baseline.host is not None:
+        return _difference(baseline.host, accuracy.host, accuracy.metric, accuracy.host_samples, on_board_images=False)
+    if accuracy.board is not None and baseline.board is not None and accuracy.board_samples == baseline.board_samples:
+        return _difference(
+            baseline.board, accuracy.board, accuracy.metric, accuracy.board_samples, on_board_images=True
+        )
+    return None
+
+
+def _difference(before: float, after: float, metric: str, samples: int | None, *, on_board_images: bool) -> Drop:
+    drop = before - after
+    if not samples or metric not in PROPORTIONS:
+        return Drop(value=drop, low=None, high=None, on_board_images=on_board_images)
+    (a_low, a_high), (b_low, b_high) = wilson_interval(before, samples), wilson_interval(after, samples)
+    # Newcombe's interval for a difference of proportions: it keeps sense at accuracies near 1.
+    low = drop - ((before - a_low) ** 2 + (b_high - after) ** 2) ** 0.5
+    high = drop + ((a_high - before) ** 2 + (after - b_low) ** 2) ** 0.5
+    return Drop(value=drop, low=low, high=high, on_board_images=on_board_images)
+
+
+def _judge(run: RunRecord, cells: Mapping[str, CellSummary], aa: Mapping[str, Control]) -> dict[str, CellSummary]:
+    judged = dict(cells)
+    comparisons: dict[str, Comparison] = {}
+    for key, cell in cells.items():
+        outcome = _compare(run, cell, cells, aa.get(cell.record.board))
+        match outcome:
+            case Comparison():
+                comparisons[key] = outcome
+            case Verdict():
+                judged[key] = replace(cell, verdict=outcome)
+            case str():
+                judged[key] = replace(cell, verdict_absent=outcome)
+    for key, verdict in judge_times(comparisons).items():
+        judged[key] = replace(cells[key], verdict=verdict)
+    return judged
+
+
+def _compare(
+    run: RunRecord, cell: CellSummary, cells: Mapping[str, CellSummary], control: Control | None
+) -> Comparison | Verdict | str:
+    """A comparison still to be adjusted, a verdict that stands, or the reason why there is none."""
+    if cell.baseline:
+        return "this is the baseline"
+    if not cell.by_block:
+        return "nothing was measured"
+    if (
+        not cell.record.emulated
+        and run.protocol == "quick"
+        and run.shortlist
+        and cell.record.recipe not in run.shortlist
+    ):
+        return "not on the plan's shortlist: the quick protocol gives verdicts to those only"
+    metric = "instructions" if cell.record.emulated else "latency_ns"
+    base = cells.get(cell.baseline_cell or "")
+    if base is None or not base.by_block:
+        return _not_comparable(metric, f"the baseline {run.baseline_recipe} gave no figures on this board")
+    if not cell.ok or not base.ok:
+        culprit, outcome = ("baseline", base.record.outcome) if cell.ok else ("candidate", cell.record.outcome)
+        return _not_comparable(metric, f"the outcome of the {culprit} is {outcome}")
+    if cell.instructions is not None and base.instructions is not None:
+        if cell.instructions.source != base.instructions.source:
+            return _not_comparable(metric, "the two were counted by different sources")
+        return judge_counts(cell.by_block, base.by_block, control.margin if control else 0.0)
+    comparison = compare_times(cell.by_block, base.by_block, control.margin if control else TIME_MARGIN)
+    return comparison or _not_comparable(metric, "no block measured both")
+
+
+def _not_comparable(metric: str, note: str) -> Verdict:
+    return Verdict(word=Word.NOT_COMPARABLE, metric=metric, note=note)

@@ -1,0 +1,91 @@
+"""May a cell's figures be believed? What the gates found at run time, and what the figures themselves show; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from .control import Control
+from .figures import Instructions, Latency
+from .record import Accuracy, Outcome, Record, RunRecord
+from .statistics import blocks_needed, coefficient_of_variation
+from .tails import DRIFT_P, rank_correlation
+from .verdict import LEAST_PROCESSES, TIME_MARGIN
+
+SPREAD = 0.10  # pyperf warns at a standard deviation of a tenth of the mean …
+FAR_OFF = 0.50  # … and at a value half the mean away from it
+COUNT_SPREAD = 0.001
+LEAST_AGREEMENT = 0.98
+
+
+class State(StrEnum):
+    """How far the figures of a cell carry."""
+
+    VALID = "valid"
+    WARNING = "warning"
+    INVALID = "invalid"
+    NOT_MEASURED = "not-measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validity:
+    """A state and the sentences that explain it, in a fixed order."""
+
+    state: State
+    reasons: tuple[str, ...]
+
+
+def validity(
+    record: Record, run: RunRecord, time: Latency | None, count: Instructions | None, control: Control | None
+) -> Validity:
+    """Judge one cell. Another outcome than `ok` makes its figures invalid; what else is found is a warning."""
+    if time is None and count is None:
+        return Validity(state=State.NOT_MEASURED, reasons=record.validity_reasons)
+    found = [*record.validity_reasons]
+    if record.outcome is not Outcome.OK and record.reason and record.reason not in found:
+        found.insert(0, record.reason)
+    planned = run.planned_blocks.get(record.board)
+    found += _of_latency(time, planned) if time else _of_counts(count, planned) if count else ()
+    found += _of_outputs(record.accuracy)
+    if control is not None and not control.equal:
+        found.append("the A/A control of this board differed from itself: comparisons are unproven")
+    state = State.INVALID if record.outcome is not Outcome.OK else State.WARNING if found else State.VALID
+    return Validity(state=state, reasons=tuple(found))
+
+
+def _of_latency(time: Latency, planned: int | None) -> Iterator[str]:
+    needed = blocks_needed(1)
+    if planned is not None and time.blocks < planned:
+        yield f"only {time.blocks} of {planned} planned blocks"
+    if time.blocks < needed:
+        yield f"{time.blocks} blocks: a 95 % interval needs at least {needed}"
+    medians = np.array(list(time.block_medians_ns.values()))
+    spread = coefficient_of_variation(medians)
+    if spread is not None and spread >= SPREAD:
+        yield f"block medians vary by {100 * spread:.0f} % (standard deviation over mean)"
+    mean = float(medians.mean())
+    if np.any(np.abs(medians / mean - 1) >= FAR_OFF):
+        yield "a block's median is more than 50 % away from the mean of all"
+    rho, p = rank_correlation(medians)
+    if p < DRIFT_P:
+        yield f"block medians {'rise' if rho > 0 else 'fall'} from block to block"
+    if time.drift_within is not None and abs(time.drift_within) >= TIME_MARGIN:
+        yield f"latency drifts by {100 * time.drift_within:+.1f} % within a process"
+
+
+def _of_counts(count: Instructions, planned: int | None) -> Iterator[str]:
+    wanted = max(LEAST_PROCESSES, planned or 0)
+    if count.processes < wanted:
+        yield f"only {count.processes} of {wanted} importer processes"
+    if count.cv_processes is not None and count.cv_processes > COUNT_SPREAD:
+        yield f"counts vary by {100 * count.cv_processes:.2f} % over processes"
+
+
+def _of_outputs(accuracy: Accuracy | None) -> Iterator[str]:
+    if accuracy is None:
+        return
+    if accuracy.agreement is not None and accuracy.agreement < LEAST_AGREEMENT:
+        yield f"the board's answer equals the host's on {100 * accuracy.agreement:.1f} % of the same inputs only"

@@ -1,0 +1,197 @@
+"""Is a candidate faster than its baseline on this board? One word, with the interval it rests on; pure.
+
+On real boards the evidence is one paired log ratio per block. A word is a claim about a margin (2 %, or the A/A
+control's own difference if that is larger) and is checked by the exact signed-rank test, adjusted by Holm over all
+claims of the run. On emulated boards counts are nearly deterministic, so a rule without a test decides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from .statistics import (
+    ALPHA,
+    blocks_needed,
+    holm,
+    least_detectable_shift,
+    p_shift_above,
+    p_shift_below,
+    shift_estimate,
+)
+
+TIME_MARGIN = 0.02
+# Counts repeat within 0.05 % over processes, so 0.1 % is twice the noise that the protocol allows; a margin of 2 %
+# would hide real changes of work.
+COUNT_MARGIN = 0.001
+LEAST_PROCESSES = 3
+
+
+class Word(StrEnum):
+    """What may be said of a candidate against its baseline."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    LESS_WORK = "less-work"
+    MORE_WORK = "more-work"
+    EQUIVALENT = "equivalent"
+    INCONCLUSIVE = "inconclusive"
+    NOT_COMPARABLE = "not-comparable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A word with its evidence. `metric` is `latency_ns` or `instructions`; ratios are candidate over baseline.
+
+    `ci_low`/`ci_high` bound the ratio: a 95 % interval over blocks for times, the range over importer processes for
+    counts. `mde` is the least relative change that this much data would show (80 % power for times; the threshold of
+    the rule for counts). `note` says in one sentence why there is no clearer word.
+    """
+
+    word: Word
+    metric: str
+    ratio: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    mde: float | None = None
+    margin: float | None = None
+    pairs: int = 0
+    comparisons: int = 1
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A candidate against a baseline in time, before the adjustment for how many were compared.
+
+    `claim` is the word that the data would support alone, `p` the two-sided p-value of that claim.
+    """
+
+    ratio: float
+    ci_low: float | None
+    ci_high: float | None
+    mde: float | None
+    margin: float
+    pairs: int
+    claim: Word
+    p: float
+
+
+def log_ratios(candidate: Mapping[int, float], baseline: Mapping[int, float]) -> list[float]:
+    """ln(candidate / baseline) of each block that both have, in block order."""
+    return [math.log(candidate[block] / baseline[block]) for block in sorted(candidate.keys() & baseline.keys())]
+
+
+def compare_times(
+    candidate: Mapping[int, float], baseline: Mapping[int, float], margin: float = TIME_MARGIN
+) -> Comparison | None:
+    """Compare medians by block, paired; None without a common block.
+
+    The three claims (faster than the margin, slower than it, inside it) exclude each other, and each is tested
+    one-sided at alpha/2, so a wrong word has a chance of at most alpha wherever the truth lies.
+    """
+    d = log_ratios(candidate, baseline)
+    if not d:
+        return None
+    low, high = math.log1p(-margin), math.log1p(margin)
+    chances = {
+        Word.FASTER: p_shift_below(d, low),
+        Word.SLOWER: p_shift_above(d, high),
+        Word.EQUIVALENT: max(p_shift_below(d, high), p_shift_above(d, low)),
+    }
+    claim = min(chances, key=lambda word: chances[word])
+    estimate = shift_estimate(d)
+    shift = least_detectable_shift(d)
+    return Comparison(
+        ratio=math.exp(estimate.value),
+        ci_low=None if estimate.low is None else math.exp(estimate.low),
+        ci_high=None if estimate.high is None else math.exp(estimate.high),
+        mde=None if shift is None else math.expm1(shift),
+        margin=margin,
+        pairs=len(d),
+        claim=claim,
+        p=min(1.0, 2 * chances[claim]),
+    )
+
+
+def judge_times(comparisons: Mapping[str, Comparison]) -> dict[str, Verdict]:
+    """The verdicts of all comparisons of a run in time, together: their number decides how strong each must be."""
+    adjusted = holm({key: comparison.p for key, comparison in comparisons.items()})
+    return {
+        key: _verdict_in_time(comparison, proven=adjusted[key] <= ALPHA, comparisons=len(comparisons))
+        for key, comparison in comparisons.items()
+    }
+
+
+def _verdict_in_time(comparison: Comparison, *, proven: bool, comparisons: int) -> Verdict:
+    return Verdict(
+        word=comparison.claim if proven else Word.INCONCLUSIVE,
+        metric="latency_ns",
+        ratio=comparison.ratio,
+        ci_low=comparison.ci_low,
+        ci_high=comparison.ci_high,
+        mde=comparison.mde,
+        margin=comparison.margin,
+        pairs=comparison.pairs,
+        comparisons=comparisons,
+        note=None if proven else _why_inconclusive(comparison, comparisons),
+    )
+
+
+def _why_inconclusive(comparison: Comparison, comparisons: int) -> str:
+    needed = blocks_needed(comparisons)
+    if comparison.pairs < needed:
+        what = "a comparison" if comparisons == 1 else f"any of {comparisons} comparisons"
+        return f"{comparison.pairs} blocks cannot prove {what} at 5 %; {needed} blocks could"
+    if comparison.p <= ALPHA:
+        return f"clear alone, but not as one of {comparisons} comparisons"
+    return f"the interval reaches across the margin of ±{100 * comparison.margin:.1f} %"
+
+
+def judge_counts(
+    candidate: Mapping[int, float], baseline: Mapping[int, float], noise: float = 0.0, metric: str = "instructions"
+) -> Verdict:
+    """Compare instruction counts by importer process. `noise` is what the A/A control differed by.
+
+    The rule: `less-work` or `more-work` when every process's ratio is beyond the threshold on one side; the threshold
+    is the largest of 0.1 %, the spread of either cell over its processes, and `noise`. `equivalent` when every ratio
+    is within 0.1 %. A test is of no use here: three processes can reject nothing, and need not, as counts hardly vary.
+    """
+    common = sorted(candidate.keys() & baseline.keys())
+    if not common:
+        return Verdict(word=Word.NOT_COMPARABLE, metric=metric, note="no process measured both")
+    ratios = [candidate[block] / baseline[block] for block in common]
+    threshold = max(COUNT_MARGIN, noise, relative_range(candidate), relative_range(baseline))
+    low, high = min(ratios), max(ratios)
+    word, note = Word.INCONCLUSIVE, None
+    if len(common) < LEAST_PROCESSES:
+        note = f"only {len(common)} of at least {LEAST_PROCESSES} processes measured both"
+    elif high < 1 - threshold:
+        word = Word.LESS_WORK
+    elif low > 1 + threshold:
+        word = Word.MORE_WORK
+    elif max(1 - low, high - 1) <= COUNT_MARGIN:
+        word = Word.EQUIVALENT
+    else:
+        note = f"the difference is not larger than what separates processes (±{100 * threshold:.2f} %)"
+    return Verdict(
+        word=word,
+        metric=metric,
+        ratio=float(np.median(ratios)),
+        ci_low=low,
+        ci_high=high,
+        mde=threshold,
+        margin=threshold,
+        pairs=len(common),
+        note=note,
+    )
+
+
+def relative_range(values: Mapping[int, float]) -> float:
+    """(largest - smallest) / median over processes."""
+    ordered = list(values.values())
+    return (max(ordered) - min(ordered)) / float(np.median(ordered))

@@ -1,0 +1,201 @@
+"""What the page shows of each board: rows in reading order with their small drawings, and the chart; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .charts import Mark, trade_off
+from .control import Control
+from .pareto import Point, Standing, standings
+from .pick import Choice
+from .plain import plain
+from .sparks import Scale, deviation_scale, interval, memory_bar, memory_scale, ratio_scale, strip
+from .summary import CellSummary, RunSummary
+from .units import duration, instruction_count, percent
+from .wording import amount_text, control_text, name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Row:
+    """One cell as the tables show it. The drawings are SVG text made by this package, empty where nothing is known."""
+
+    cell: CellSummary
+    label: str
+    chosen: bool
+    standing: Standing | None
+    amount: str
+    interval_svg: str
+    strip_svg: str
+    memory_svg: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BoardView:
+    """One board: the baseline first, then from the least work, what has no figures last."""
+
+    name: str
+    role: str
+    arch: str
+    emulated: bool
+    rows: tuple[Row, ...]
+    like: float
+    unit: str
+    reach: float
+    chart_wide: str
+    chart_narrow: str
+    undrawn: int
+    control: Control | None
+    control_text: str
+    facts: tuple[tuple[str, str], ...]
+
+    @property
+    def measured(self) -> bool:
+        """Whether any cell of this board has figures."""
+        return any(row.cell.work is not None for row in self.rows)
+
+
+def board_views(summary: RunSummary, choices: Iterable[Choice]) -> tuple[BoardView, ...]:
+    """All boards with cells, targets first, emulated ones last."""
+    chosen = {choice.chosen.record.cell_id for choice in choices if choice.chosen is not None}
+    ranks = {"target": 0, "reference": 1, "emulated": 2}
+    views = [_board(board, summary, chosen) for board in summary.boards if summary.on_board(board)]
+    return tuple(sorted(views, key=lambda view: ranks.get(view.role, 1)))
+
+
+def _board(board: str, summary: RunSummary, chosen: set[str]) -> BoardView:
+    cells = sorted(summary.on_board(board), key=_reading_order)
+    first = cells[0].record
+    works = [cell.work for cell in cells if cell.work is not None]
+    like = min(works, default=1.0)
+    points = [point for point in map(_point, cells) if point is not None]
+    spread = deviation_scale((cell.by_block for cell in cells), 0.001 if first.emulated else 0.01)
+    rows = _rows(cells, summary, chosen, standings(points), spread)
+    wide, narrow = _charts(rows, {point.key: point for point in points}, summary, like)
+    control = summary.controls.get(board)
+    return BoardView(
+        name=board,
+        role=first.role,
+        arch=first.arch,
+        emulated=first.emulated,
+        rows=rows,
+        like=like,
+        unit=(instruction_count if first.emulated else duration)(like).unit if works else "",
+        chart_wide=wide,
+        chart_narrow=narrow,
+        reach=spread.high,
+        undrawn=len(cells) - len(points),
+        control=control,
+        control_text=control_text(control, board),
+        facts=tuple(flatten(summary.run.boards.get(board, {}))),
+    )
+
+
+def _reading_order(cell: CellSummary) -> tuple[str, bool, bool, float]:
+    return (cell.record.model, cell.work is None, not cell.baseline, cell.work or 0.0)
+
+
+def _rows(
+    cells: Sequence[CellSummary], summary: RunSummary, chosen: set[str], standing: dict[str, Standing], spread: Scale
+) -> tuple[Row, ...]:
+    ratios = ratio_scale(cell.verdict for cell in cells if cell.verdict is not None)
+    memories = memory_scale([cell.memory.phases for cell in cells if cell.memory is not None])
+
+    def row(cell: CellSummary) -> Row:
+        verdict, label = cell.verdict, name(cell, summary.cells)
+        ratio = verdict.ratio if verdict else None
+        return Row(
+            cell=cell,
+            label=label,
+            chosen=cell.record.cell_id in chosen,
+            standing=standing.get(cell.record.cell_id),
+            amount="" if ratio is None else amount_text(ratio, counted=cell.record.emulated),
+            interval_svg=interval(verdict, ratios) if verdict else "",
+            strip_svg=strip(cell.by_block, spread) if cell.by_block else "",
+            memory_svg=memory_bar(cell.memory.phases, memories) if cell.memory else "",
+        )
+
+    return tuple(row(cell) for cell in cells)
+
+
+def _point(cell: CellSummary) -> Point | None:
+    if not cell.ok or cell.work is None or cell.fraction is None or cell.accuracy is None:
+        return None
+    low, high = _work_interval(cell)
+    on_host = cell.accuracy.host is not None
+    bounds = (cell.accuracy.host_ci_low, cell.accuracy.host_ci_high) if on_host else cell.board_interval or (None, None)
+    return Point(
+        key=cell.record.cell_id,
+        work=cell.work,
+        work_low=low,
+        work_high=high,
+        accuracy=cell.fraction,
+        accuracy_low=bounds[0],
+        accuracy_high=bounds[1],
+    )
+
+
+def _work_interval(cell: CellSummary) -> tuple[float | None, float | None]:
+    if cell.instructions is not None:
+        return min(cell.by_block.values()), max(cell.by_block.values())
+    return (cell.latency.ci_low_ns, cell.latency.ci_high_ns) if cell.latency else (None, None)
+
+
+def _charts(rows: Sequence[Row], points: dict[str, Point], summary: RunSummary, like: float) -> tuple[str, str]:
+    marks = [_mark(row, points[row.cell.record.cell_id]) for row in rows if row.cell.record.cell_id in points]
+    if len(marks) < 2:  # one point trades nothing
+        return "", ""
+    record, budget = rows[0].cell.record, summary.run.budget
+    base = next((m.point.accuracy for m in marks if m.baseline), None)
+    several = len({row.cell.record.model for row in rows}) > 1
+    drop = budget.accuracy_drop
+    limit = None if base is None or drop is None or several else base - drop
+    label = "instructions per inference" if record.emulated else "median latency"
+    show: Callable[..., Any] = instruction_count if record.emulated else duration
+    unit = show(like).unit
+
+    def draw(width: int, height: int) -> str:
+        return trade_off(
+            marks,
+            width=width,
+            height=height,
+            title=f"Accuracy over {label} on {record.board}: up and to the left is better",
+            x_label=f"{label}{f' ({unit})' if unit else ''}, less is better",
+            show_x=lambda value: tick(value, like, show),
+            work_limit=budget.instructions if record.emulated else None,
+            accuracy_limit=limit,
+        )
+
+    return draw(1120, 400), draw(350, 340)
+
+
+def tick(value: float, like: float, show: Callable[..., Any]) -> str:
+    """A tick's value in the unit of its axis, without needless zeros."""
+    text = str(show(value, like_ns=like).value) if show is duration else str(show(value, like=like).value)
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+
+
+def _mark(row: Row, point: Point) -> Mark:
+    record, shown = row.cell.record, (duration(point.work), instruction_count(point.work))
+    work = f"{shown[1].text} instructions" if record.emulated else shown[0].text
+    standing = row.standing or Standing.DOMINATED
+    where = {"front": "on the front", "tied": "not told apart from the front", "dominated": "dominated"}[standing.value]
+    return Mark(
+        point=point,
+        label=row.label,
+        standing=standing,
+        baseline=row.cell.baseline,
+        chosen=row.chosen,
+        tooltip=f"{row.label}: {work}, accuracy {percent(point.accuracy, 2)}; {where}",
+    )
+
+
+def flatten(value: object, prefix: str = "") -> list[tuple[str, str]]:
+    """Any nested facts as (path, text) pairs in their order; None becomes `not available`."""
+    clean = plain(value)
+    if isinstance(clean, dict) and clean:
+        return [pair for key, item in clean.items() for pair in flatten(item, f"{prefix} {key}".strip())]
+    if isinstance(clean, list) and clean:
+        return [(prefix, ", ".join(str(item) for item in clean))]
+    return [(prefix, "not available" if clean is None or clean in ({}, []) else str(clean))]

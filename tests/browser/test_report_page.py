@@ -1,0 +1,178 @@
+"""The report in a real Chromium, from a file on disk: offline, with and without script, light and dark."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hilbench.reports.page import render
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from ..reports.synthetic import A72, all_failed, mixed, run, without_data
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PAGES = {"run": run, "mixed": mixed, "all_failed": all_failed, "without_data": without_data}
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=False)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("reports")
+    paths: dict[str, Path] = {}
+    for name, make in PAGES.items():
+        paths[name] = folder / f"{name}.html"
+        paths[name].write_text(render(make()), encoding="utf-8")
+    paths["emulated"] = folder / "emulated.html"
+    paths["emulated"].write_text(render(run(boards=(A72,))), encoding="utf-8")
+    return paths
+
+
+class Watched:
+    """A page with everything that it asked for and complained about."""
+
+    def __init__(self, browser: Browser, path: Path, **context: Any) -> None:
+        self.context = browser.new_context(**context)
+        self.page: Page = self.context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(path.as_uri())
+
+    def __enter__(self) -> Watched:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+
+@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("name", [*PAGES, "emulated"])
+def test_report_loads_only_itself_without_complaints(
+    browser: Browser, reports: dict[str, Path], name: str, script: bool
+) -> None:
+    with Watched(browser, reports[name], java_script_enabled=script) as watched:
+        assert watched.page.title().endswith("hilbench report")
+        assert watched.page.locator("h1").count() == 1
+        assert watched.requests == [reports[name].as_uri()]
+        assert watched.complaints == []
+
+
+@pytest.mark.parametrize("width", [1400, 820, 390])
+@pytest.mark.parametrize("name", [*PAGES, "emulated"])
+def test_page_never_scrolls_sideways(browser: Browser, reports: dict[str, Path], name: str, width: int) -> None:
+    with Watched(browser, reports[name], viewport={"width": width, "height": 844}) as watched:
+        assert watched.page.evaluate("document.documentElement.scrollWidth") == width
+        watched.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert watched.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_no_element_points_to_another_host(browser: Browser, reports: dict[str, Path]) -> None:
+    with Watched(browser, reports["mixed"]) as watched:
+        links = watched.page.evaluate(
+            "[...document.querySelectorAll('[href],[src]')].map(e => e.getAttribute('href') || e.src)"
+        )
+        assert links
+        assert all(link.startswith("#") for link in links)
+
+
+def test_hostile_names_run_nothing(browser: Browser, reports: dict[str, Path]) -> None:
+    with Watched(browser, reports["mixed"]) as watched:
+        assert watched.page.locator("img").count() == 0
+        assert watched.page.locator("script").count() == 1
+        assert watched.page.locator("text=onerror=alert").count() > 0
+
+
+def test_answer_and_what_is_missing_are_on_the_first_screen(browser: Browser, reports: dict[str, Path]) -> None:
+    with Watched(browser, reports["run"], viewport={"width": 1400, "height": 900}) as watched:
+        for text in ("Ship int8-static on pi5.", "What it costs", "How sure that is", "What was not measured"):
+            box = watched.page.get_by_text(text, exact=True).first.bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= 900, text
+
+
+CONTRAST = """
+() => {
+  const parse = c => (c.match(/[\\d.]+/g) || []).map(Number);
+  const linear = v => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+  const lum = ([r, g, b]) => [r, g, b].map(linear)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
+    if (c.length === 3 || c[3] > 0) return c; } return [255, 255, 255]; };
+  const low = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+    const e = node.parentElement;
+    if (!node.textContent.trim() || !e.getClientRects().length || ["STYLE", "SCRIPT"].includes(e.tagName)) continue;
+    const style = getComputedStyle(e);
+    const ink = parse(e instanceof SVGElement ? style.fill : style.color);
+    const [a, b] = [lum(ink), lum(behind(e))].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) low.push([node.textContent.trim().slice(0, 40), (a + 0.05) / (b + 0.05)]);
+  }
+  return low;
+}
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_has_enough_contrast(browser: Browser, reports: dict[str, Path], scheme: Any) -> None:
+    with Watched(browser, reports["mixed"], color_scheme=scheme, bypass_csp=False) as watched:
+        assert watched.page.evaluate(CONTRAST) == []
+
+
+def test_light_and_dark_differ(browser: Browser, reports: dict[str, Path]) -> None:
+    colours: set[str] = set()
+    for scheme in ("light", "dark"):
+        with Watched(browser, reports["run"], color_scheme=scheme) as watched:
+            colours.add(watched.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(colours) == 2
+
+
+def test_tables_sort_by_click_and_keep_the_unmeasured_last(browser: Browser, reports: dict[str, Path]) -> None:
+    with Watched(browser, reports["mixed"]) as watched:
+        table = watched.page.locator("#compare table").first
+        button = table.locator("thead th:nth-child(2) button")
+        for direction, pick in (("ascending", min), ("descending", max)):
+            button.click()
+            assert table.locator("thead th:nth-child(2)").get_attribute("aria-sort") == direction
+            values = [cell.get_attribute("data-v") for cell in table.locator("tbody td:nth-child(2)").all()]
+            measured = [float(value) for value in values if value and "." in value]
+            assert measured[0] == pick(measured)
+            assert table.locator("tbody tr").last.locator(".none-measured").count() > 0
+
+
+def test_tables_and_marks_are_reached_by_keyboard(browser: Browser, reports: dict[str, Path]) -> None:
+    with Watched(browser, reports["run"]) as watched:
+        watched.page.keyboard.press("Tab")
+        assert watched.page.evaluate("document.activeElement.textContent") == "Skip to the answer"
+        assert watched.page.locator(".scroll:not([tabindex='0'])").count() == 0
+        assert watched.page.locator("#compare .mark[tabindex='0']").count() > 0
+
+
+def test_report_prints_on_a_few_pages(browser: Browser, reports: dict[str, Path]) -> None:
+    with Watched(browser, reports["run"]) as watched:
+        printed = watched.page.pdf(format="A4")
+        pages = printed.count(b"/Type /Page") - printed.count(b"/Type /Pages")
+        assert printed.startswith(b"%PDF")
+        assert 2 <= pages <= 12

@@ -1,0 +1,151 @@
+"""The export is a contract: its schema, its keys, and that nothing missing becomes a zero."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+from hilbench.reports.export import export_csv, export_json, export_schema, flat_columns
+from hilbench.reports.export_schema import GROUPS
+from hilbench.reports.record import RunRecord
+
+from .synthetic import A72, HOSTILE, PI, all_failed, mixed, run, without_data
+
+RUNS: list[Callable[[], RunRecord]] = [run, mixed, all_failed, without_data]
+
+
+def exported(make: Callable[[], RunRecord]) -> dict[str, Any]:
+    return json.loads(json.dumps(export_json(make()), allow_nan=False))
+
+
+def cell(export: dict[str, Any], board: str, recipe: str) -> dict[str, Any]:
+    return next(c for c in export["cells"] if (c["board"], c["recipe"]) == (board, recipe))
+
+
+def test_schema_is_itself_valid_draft_07() -> None:
+    jsonschema.Draft7Validator.check_schema(export_schema())
+
+
+@pytest.mark.parametrize("make", RUNS)
+def test_export_fulfils_its_schema(make: Callable[[], RunRecord]) -> None:
+    jsonschema.Draft7Validator(export_schema()).validate(exported(make))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("cells", 0, "latency_ns", "median"), 0),
+        (("cells", 0, "outcome"), "fine"),
+        (("cells", 12, "latency_ns"), {"median": 5}),
+        (("cells", 0, "accuracy", "host"), 98.8),
+        (("cells", 1, "verdict", "word"), "quicker"),
+        (("schema_version",), 2),
+    ],
+)
+def test_schema_refuses_what_the_contract_forbids(path: tuple[Any, ...], value: object) -> None:
+    export = exported(run)
+    place: Any = export
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft7Validator(export_schema()).validate(export)
+
+
+def test_schema_requires_every_key() -> None:
+    export = exported(run)
+    del export["cells"][0]["energy_j"]
+    with pytest.raises(jsonschema.ValidationError, match="energy_j"):
+        jsonschema.Draft7Validator(export_schema()).validate(export)
+
+
+@pytest.mark.parametrize("make", RUNS)
+def test_every_key_of_the_contract_is_in_every_cell(make: Callable[[], RunRecord]) -> None:
+    top = ["board", "role", "emulated", "arch", "model", "recipe", "runtime", "settings", "outcome", "reason", "trials"]
+    top += list(GROUPS)
+    for c in exported(make)["cells"]:
+        assert list(c) == top
+        for group, keys in GROUPS.items():
+            assert c[group] is None or tuple(c[group]) == keys
+
+
+def test_run_has_the_keys_of_the_contract() -> None:
+    keys = set(exported(run)["run"])
+    assert {"id", "started_at", "ended_at", "plan", "seed", "protocol", "hilbench", "boards", "aa"} <= keys
+
+
+def test_emulated_cells_have_instructions_and_null_time_and_energy() -> None:
+    emulated = [c for c in exported(run)["cells"] if c["emulated"]]
+    assert emulated
+    for c in emulated:
+        assert (c["latency_ns"], c["energy_j"]) == (None, None)
+        assert c["instructions"]["source"] == "pmu"
+        assert c["instructions"]["processes"] == 3
+        assert c["instructions"]["cv_processes"] < 0.0005
+
+
+def test_real_cells_have_time_and_null_instructions() -> None:
+    c = cell(exported(run), "pi5", "int8-static")
+    assert c["instructions"] is None
+    assert c["latency_ns"]["blocks"] == 10
+    assert c["latency_ns"]["ci_low"] < c["latency_ns"]["median"] < c["latency_ns"]["ci_high"]
+
+
+def test_cells_without_figures_are_null_and_carry_their_reason() -> None:
+    c = cell(exported(mixed), "pi5", "fp16")
+    assert (c["outcome"], c["reason"]) == ("unsupported", "this runtime has no fp16 kernels on arm64")
+    assert [c[key] for key in ("accuracy", "latency_ns", "instructions", "memory_bytes", "verdict")] == [None] * 5
+    assert c["validity"] == {"state": "not-measured", "reasons": []}
+    assert c["artifact"]["bytes"] == 530_000
+
+
+def test_control_is_given_for_each_board_and_its_twin_is_no_cell() -> None:
+    export = exported(run)
+    assert len(export["cells"]) == 18
+    assert set(export["run"]["aa"]) == {"pi5", "this-machine", "emulated-a72"}
+    assert export["run"]["aa"]["pi5"]["equal"] is True
+    bare = run(boards=(PI,))
+    no_twin = replace(bare, records=tuple(replace(item, twin_trials=()) for item in bare.records))
+    assert export_json(no_twin)["run"]["aa"] == {"pi5": None}
+
+
+def test_odd_facts_of_a_board_become_plain_json() -> None:
+    whole = run(boards=(A72,), recipes=("fp32",))
+    odd = {"emulated-a72": {"temperature_c": float("nan"), "sizes": (1, 2), "when": {3: object}}}
+    facts = json.loads(json.dumps(export_json(replace(whole, boards=odd)), allow_nan=False))["run"]["boards"]
+    assert facts["emulated-a72"]["temperature_c"] is None
+    assert facts["emulated-a72"]["sizes"] == [1, 2]
+
+
+def test_two_exports_of_a_run_are_equal_to_the_byte() -> None:
+    assert json.dumps(export_json(mixed())) == json.dumps(export_json(mixed()))
+
+
+def test_csv_has_one_line_a_cell_and_empty_fields_for_what_is_missing() -> None:
+    rows = list(csv.DictReader(io.StringIO(export_csv(mixed()))))
+    assert list(rows[0]) == flat_columns()
+    assert len(rows) == 25
+    missing = next(row for row in rows if (row["board"], row["recipe"]) == ("pi5", "fp16"))
+    assert (missing["latency_median_ns"], missing["accuracy_host_fraction"]) == ("", "")
+    assert rows[0]["energy_total_j"] == ""
+    assert rows[-1]["recipe"] == HOSTILE
+
+
+def test_csv_and_json_give_the_same_figures() -> None:
+    rows = list(csv.DictReader(io.StringIO(export_csv(run()))))
+    for row, c in zip(rows, exported(run)["cells"], strict=True):
+        if c["latency_ns"]:
+            assert float(row["latency_median_ns"]) == c["latency_ns"]["median"]
+        else:
+            assert float(row["instructions_median"]) == c["instructions"]["median"]
+        assert int(row["memory_load_peak_bytes"]) == c["memory_bytes"]["load_peak"]
+
+
+def test_csv_of_a_run_without_cells_is_its_header() -> None:
+    assert export_csv(replace(run(), records=())).strip().split(",") == flat_columns()

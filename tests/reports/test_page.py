@@ -1,0 +1,174 @@
+"""The page as text: complete, escaped, closed to the outside, and the same for the same run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+from hilbench.reports.page import render
+from hilbench.reports.record import RunRecord
+
+from .synthetic import A72, HOSTILE, PI, TRUTH, all_failed, mixed, run, without_data
+
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class Outline(HTMLParser):
+    """Every tag with its attributes, the text, and whether tags are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.errors: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.errors.append(f"{tag} at {self.getpos()}")
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def outline(whole: RunRecord) -> Outline:
+    parser = Outline()
+    parser.feed(render(whole))
+    parser.close()
+    return parser
+
+
+def empty() -> RunRecord:
+    return replace(run(), records=())
+
+
+RUNS: list[Callable[[], RunRecord]] = [run, mixed, all_failed, without_data, empty]
+
+
+@pytest.mark.parametrize("make", RUNS)
+def test_two_renders_are_identical(make: Callable[[], RunRecord]) -> None:
+    assert render(make()) == render(make())
+
+
+@pytest.mark.parametrize("make", RUNS)
+def test_tags_are_closed_in_order_and_ids_are_unique(make: Callable[[], RunRecord]) -> None:
+    found = outline(make())
+    assert found.errors == []
+    assert found.open == []
+    ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("make", RUNS)
+def test_nothing_points_outside_and_nothing_is_styled_or_scripted_inline(make: Callable[[], RunRecord]) -> None:
+    found = outline(make())
+    ids = {attributes.get("id") for _, attributes in found.tags}
+    for tag, attributes in found.tags:
+        assert "src" not in attributes, tag
+        assert "style" not in attributes, tag
+        assert not [name for name in attributes if name.startswith("on")], tag
+        if "href" in attributes:
+            assert (attributes["href"] or "").startswith("#")
+            assert (attributes["href"] or "")[1:] in ids
+    assert "http" not in render(make()).replace("http-equiv", "")
+
+
+def test_policy_names_exactly_the_style_and_script_of_the_page() -> None:
+    html = render(run())
+    policy = unescape(re.findall(r'Content-Security-Policy" content="([^"]+)"', html)[0])
+    assert policy.startswith("default-src 'none'; ")
+    for kind, tag in (("style-src", "style"), ("script-src", "script")):
+        body = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)[0]
+        digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+
+
+def test_hostile_names_are_shown_as_text() -> None:
+    found = outline(mixed())
+    assert [tag for tag, _ in found.tags].count("script") == 1
+    assert "img" not in [tag for tag, _ in found.tags]
+    assert HOSTILE in found.text
+
+
+def test_every_cell_of_the_plan_is_in_a_table() -> None:
+    found = outline(run())
+    for recipe in TRUTH:
+        assert found.text.count(recipe) >= 3
+
+
+def test_cells_without_figures_are_listed_with_their_reason() -> None:
+    text = outline(mixed()).text
+    assert "this runtime has no fp16 kernels on arm64" in text
+    assert "no answer for 300 s in importer process 2" in text
+    assert "the processor was throttled in blocks 3 and 4" in text
+
+
+def test_missing_energy_and_accuracy_are_not_measured_never_zero() -> None:
+    text = outline(without_data()).text
+    assert "Energy: not measured, no power meter was read." in text
+    assert "Accuracy was not judged." in text
+    assert "not measured" in text
+    assert "0.00 %" not in text
+
+
+def test_interrupted_run_says_so_before_anything_else() -> None:
+    text = outline(all_failed()).text
+    assert "This run was interrupted: 0 of 12 cells are complete." in text
+    assert text.index("interrupted") < text.index("What to ship")
+
+
+def test_emulated_board_alone_has_no_time_no_energy_figure_and_no_speed_word() -> None:
+    html = render(run(boards=(A72,)))
+    main = html[html.index('<section id="answer"') : html.index('<section id="words"')]
+    visible = re.sub(r"<[^>]+>", " ", main)
+    for forbidden in (r"\bms\b", r"µs", r"\bmJ\b", r"\bfaster than\b", r"\bslower\b", r"latency"):
+        assert not re.search(forbidden, visible), forbidden
+    assert "less-work" in visible
+
+
+def test_reproduction_has_command_seed_hashes_plan_and_versions() -> None:
+    text = outline(run()).text
+    for wanted in (
+        "hilbench run plans/demo.yaml",
+        "20261124",
+        "9c1f" * 16,
+        "models/digits.onnx",
+        "Linux 6.12.25",
+        "ab" * 32,
+    ):
+        assert wanted in text
+    assert run().records[0].artifact is not None
+    assert run().records[0].artifact.sha256 in text  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_report_of_twenty_boards_and_fifty_recipes_stays_below_three_megabytes() -> None:
+    base = run(boards=(PI,), recipes=("fp32", "int8-static"))
+    records = [
+        replace(
+            item, board=f"board-{board}", recipe=item.recipe if i < 2 else f"{item.recipe}-{i}", cell_id=f"{board}/{i}"
+        )
+        for board in range(20)
+        for i, item in enumerate(base.records * 25)
+    ]
+    many = replace(base, records=tuple(records), boards={f"board-{i}": {"cpu": "x"} for i in range(20)})
+    assert len(render(many).encode()) < 3_000_000

@@ -1,0 +1,77 @@
+"""What the first screen says, word by word. Read the golden files as a reader would; a change must be meant.
+
+HILBENCH_GOLDEN=write rewrites them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hilbench.reports.gaps import not_measured, scope_text, state_text
+from hilbench.reports.pick import choices
+from hilbench.reports.record import Budget, RunRecord
+from hilbench.reports.sentences import answers
+from hilbench.reports.summary import summarize
+from hilbench.reports.wording import budget_text
+
+from .synthetic import A72, FP32_NS, MACHINE, PI, all_failed, latency_trials, mixed, run, without_data
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def first_screen(whole: RunRecord) -> str:
+    summary = summarize(whole)
+    lines = [state_text(summary) or "", scope_text(summary), budget_text(whole), ""]
+    for answer in answers(summary, choices(summary)):
+        lines += [answer.headline, *answer.why, *answer.cost, *answer.sure, *answer.others, ""]
+    lines += ["Not measured:", *not_measured(summary)]
+    return "\n".join(lines).strip().replace("\u202f", " ") + "\n"
+
+
+def quick_demo() -> RunRecord:
+    return run(boards=(A72, replace(MACHINE, blocks=6)), protocol="quick")
+
+
+def over_budget() -> RunRecord:
+    return run(boards=(PI,), budget=Budget(latency_p95_ns=1_000_000))
+
+
+def noisy() -> RunRecord:
+    whole = run(boards=(PI,), recipes=("fp32", "int8-static"))
+    rng = np.random.default_rng(3)
+    loud = [
+        replace(item, trials=latency_trials(item.cell_id, FP32_NS, rng, blocks=6, process_sd=0.08))
+        for item in whole.records
+    ]
+    return replace(whole, records=tuple(loud), budget=Budget(), state="interrupted", ended_at=None)
+
+
+def no_cells() -> RunRecord:
+    return replace(run(), records=())
+
+
+@pytest.mark.parametrize("make", [run, mixed, all_failed, without_data, quick_demo, over_budget, noisy, no_cells])
+def test_first_screen_reads_as_approved(make: Callable[[], RunRecord]) -> None:
+    golden = GOLDEN / f"{make.__name__}.txt"
+    text = first_screen(make())
+    if os.environ.get("HILBENCH_GOLDEN") == "write":
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+def test_emulated_boards_are_never_given_a_time_or_called_faster() -> None:
+    text = first_screen(run(boards=(A72,)))
+    for forbidden in (" ms", " µs", "faster", "slower", "latency"):
+        assert forbidden not in text, forbidden
+
+
+def test_settings_are_named_only_where_they_differ() -> None:
+    one = run(boards=(PI,), recipes=("fp32",))
+    two = replace(one.records[0], cell_id="two", settings={**one.records[0].settings, "threads": 2})
+    assert "threads" not in first_screen(one)
+    assert "fp32 · threads 2" in first_screen(replace(one, records=(*one.records, two)))
