@@ -261,7 +261,8 @@ def _failed(name: str, recipe: Recipe, outcome: Outcome, error: CompressionError
 def host_facts(task: Task, evaluation: Evaluation | None) -> Mapping[str, Any] | None:
     """Accuracy facts of this machine; a task without a runtime here still has a metric, a model without a task none."""
     if evaluation is None:
-        return {"metric": task.metric or "none"}
+        unknown = dict.fromkeys(("host", "host_ci_low", "host_ci_high", "host_samples"))
+        return {"metric": task.metric or "none", **unknown}
     found = evaluation.score
     return {
         "metric": evaluation.metric,

@@ -9,6 +9,8 @@ import functools
 import json
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -37,6 +39,8 @@ def verb(function: Callable[..., int | None]) -> Callable[..., None]:
             code = 0
         except (HarnessError, TargetError, CompressionError, ReportError) as error:
             _fail(str(error), exit_code(error), as_json=as_json)
+        except Exception as error:  # noqa: BLE001  the last boundary before the user: a mistake of ours, kept in a file
+            _fail(_mistake(error), 1, as_json=as_json)
         raise SystemExit(code)
 
     return wrapped
@@ -49,6 +53,14 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, InventoryError | ModelError | RecipeError):
         return 2
     return 4 if isinstance(error, TargetError) else 1
+
+
+def _mistake(error: Exception) -> str:
+    """One sentence for an error that nobody foresaw; the traceback goes to a file that can be sent to us."""
+    with tempfile.NamedTemporaryFile("w", prefix="hilbench-", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.write("".join(traceback.format_exception(error)))
+    what = f"{type(error).__name__}: {error}"
+    return f"this is a mistake in hilbench ({what}); what was measured is kept. Details: {file.name}"
 
 
 def _fail(message: str, code: int, *, as_json: bool) -> NoReturn:

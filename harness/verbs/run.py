@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def run(plan: Path, *, new: bool, boards: tuple[str, ...], inventory: Path | None, quiet: bool, as_json: bool) -> int:
     """Compress, deploy, measure and report, as a plan says.
 
-    It works now, in this process. Called again with the same plan, it goes on with a run that did not finish and measures only what is missing.
+    It works now, in this process. Called again with the same plan, it goes on with a run that did not finish and
+    measures only what is missing.
     """
     from ..home import find_home
     from ..plan import load_plan
