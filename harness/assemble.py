@@ -14,6 +14,8 @@ from .store import Note, RunRow, Store
 
 Facts = Mapping[str, Any]
 
+_MACHINES = {"x86_64": "x86_64", "aarch64": "arm64", "armv7l": "armhf"}  # uname -m -> arch
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ledger:
@@ -96,7 +98,7 @@ def _record(run: RunRow, cell: str, board: str, facts: Facts, ledger: _Ledger) -
         board=board,
         role=facts["role"],
         emulated=facts["emulated"],
-        arch=facts["arch"],
+        arch=_arch(ledger.facts(board, "board"), facts["arch"]),
         model=facts["model"],
         recipe=facts["recipe"],
         runtime=facts["runtime"],
@@ -136,6 +138,11 @@ def _why_stopped(run: RunRow, board: str, ledger: _Ledger) -> str:
     if lost is not None:
         return str(lost["reason"])
     return "the run has not come to it" if run.state == "running" else "the run ended before it"
+
+
+def _arch(board: Facts | None, written: str) -> str:
+    """What the board itself says it is, where it was asked; a board named by its address has no entry to say it."""
+    return _MACHINES.get(str((board or {}).get("machine")), written)
 
 
 def _artifact(facts: Facts) -> ArtifactFacts:

@@ -71,7 +71,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Source:
+class Source:
     """A model of the plan with its data."""
 
     model: Model
@@ -86,7 +86,7 @@ class Prepared:
     """All candidates of a plan, and what boards need of them."""
 
     def __init__(
-        self, plan: Plan, sources: Mapping[str, _Source], made: Mapping[tuple[str, str], Candidate], cache: Path
+        self, plan: Plan, sources: Mapping[str, Source], made: Mapping[tuple[str, str], Candidate], cache: Path
     ) -> None:
         self._plan = plan
         self._sources = sources
@@ -137,7 +137,7 @@ class Prepared:
         """Whether the task of a cell's model is a classification."""
         return self._sources[cell.model].task.kind == "classification"
 
-    def _golden(self, source: _Source) -> np.ndarray[Any, np.dtype[np.intp]]:
+    def _golden(self, source: Source) -> np.ndarray[Any, np.dtype[np.intp]]:
         return subset_indices(len(source.test), GOLDEN_SAMPLES, self._plan.seed)
 
     def datasets(self) -> dict[str, Any]:
@@ -153,23 +153,20 @@ def board_samples(plan: Plan, board: Board) -> int:
     return plan.accuracy_samples or BOARD_SAMPLES[board.emulated]
 
 
-def inspect_models(plan: Plan) -> dict[str, Model]:
-    """Read the plan's models. Raises ModelError, a sentence for the first file that is wrong."""
-    return {model.name: read_model(model.file, shapes=model.input_shapes) for model in plan.models}
-
-
-def prepare(plan: Plan, *, cache: Path, progress: Progress) -> Prepared:
-    """Make every candidate of a plan and judge it on this machine. A candidate that cannot be made has a reason."""
-    sources: dict[str, _Source] = {}
-    made: dict[tuple[str, str], Candidate] = {}
+def read_sources(plan: Plan, *, cache: Path) -> Mapping[str, Source]:
+    """Read the plan's models with their data. Raises ModelError, a sentence for the first file that is wrong."""
     sizes = {board_samples(plan, board) for board in plan.boards}
-    for entry in plan.models:
-        source = _source(entry, plan.seed, sizes, cache)
-        sources[entry.name] = source
+    return {entry.name: _source(entry, plan.seed, sizes, cache) for entry in plan.models}
+
+
+def prepare(plan: Plan, sources: Mapping[str, Source], *, cache: Path, progress: Progress) -> Prepared:
+    """Make every candidate of a plan and judge it on this machine. A candidate that cannot be made has a reason."""
+    made: dict[tuple[str, str], Candidate] = {}
+    for name, source in sources.items():
         for recipe in plan.recipes:
-            candidate = _candidate(entry.name, recipe, source, cache)
-            made[entry.name, recipe.name] = candidate
-            progress.say(f"{entry.name}/{recipe.name}: {_told(candidate)}")
+            candidate = _candidate(name, recipe, source, cache)
+            made[name, recipe.name] = candidate
+            progress.say(f"{name}/{recipe.name}: {_told(candidate)}")
     return Prepared(plan, sources, made, cache)
 
 
@@ -184,7 +181,7 @@ def _told(candidate: Candidate) -> str:
     return f"{candidate.artifact.bytes / 1000:.0f} kB{accuracy}"
 
 
-def _source(entry: ModelPlan, seed: int, sizes: set[int], cache: Path) -> _Source:
+def _source(entry: ModelPlan, seed: int, sizes: set[int], cache: Path) -> Source:
     model = read_model(entry.file, shapes=entry.input_shapes)
     test, calibration, task = read_data(entry.task, model, seed)
     inputs: dict[int, BoardInputs] = {}
@@ -200,7 +197,7 @@ def _source(entry: ModelPlan, seed: int, sizes: set[int], cache: Path) -> _Sourc
             accuracy=file(judged[size]) if task.metric else None,
             timing=file(subset_indices(len(test), TIMING_SAMPLES, seed + 1)),
         )
-    return _Source(model=model, task=task, test=test, calibration=calibration, inputs=inputs, judged=judged)
+    return Source(model=model, task=task, test=test, calibration=calibration, inputs=inputs, judged=judged)
 
 
 def read_data(wanted: TaskPlan, model: Model, seed: int) -> tuple[Dataset, Dataset | None, Task]:
@@ -233,7 +230,7 @@ def _input_file(arrays: Mapping[str, Array], cache: Path) -> InputFile:
     return InputFile(sha256=sha256, path=path)
 
 
-def _candidate(name: str, recipe: Recipe, source: _Source, cache: Path) -> Candidate:
+def _candidate(name: str, recipe: Recipe, source: Source, cache: Path) -> Candidate:
     try:
         artifact = apply_recipe(source.model, recipe, source.calibration, source.task, cache=cache)
         evaluation = evaluate(artifact, source.model, source.test, source.task, cache=cache)

@@ -32,6 +32,10 @@ class Home:
         """The controller's copy of a board's journal."""
         return self.folder / "runs" / run_id / f"{board}.{job_id}.journal.jsonl"
 
+    def lock(self, run_id: str) -> Path:
+        """Held while a process works on a run."""
+        return self.folder / "runs" / run_id / "lock"
+
     def report(self, run_id: str) -> Path:
         """Where the report of a run is written unless the user names another place."""
         return self.folder / "reports" / f"{run_id}.html"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +18,14 @@ from ..targets.open import shares_this_machine
 from ..targets.quiet import machine_time
 from .assemble import assemble
 from .boardrun import RunContext, measure_board
-from .candidates import Prepared, inspect_models, prepare
+from .candidates import Prepared, Source, prepare, read_sources
 from .errors import Interrupted
 from .home import Home
 from .plan import Cell, Plan, expand
 from .progress import Progress
 from .provenance import hilbench_version, provenance
 from .reporting import write_report
+from .runlock import only_one
 from .store import RunRow, Store, now
 
 
@@ -38,14 +40,32 @@ class RunResult:
 
 def run_plan(plan: Plan, home: Home, *, new: bool, command: str, progress: Progress) -> RunResult:
     """Run a plan to its end, or go on with its newest unfinished run unless `new`."""
-    formats = {name: model.format for name, model in inspect_models(plan).items()}
-    cells = expand(plan, formats)
+    sources = read_sources(plan, cache=home.artifacts)
+    cells = expand(plan, {name: source.model.format for name, source in sources.items()})
     store = Store.open(home.database)
-    run = _begin(store, plan, cells, new=new, command=command, progress=progress)
+    with ExitStack() as stack:
+        run = _begin(store, plan, cells, new=new, command=command, progress=progress, hold=_holder(home, stack))
+        return _carry_out(run, store, plan, sources, cells, home, progress)
+
+
+def _holder(home: Home, stack: ExitStack) -> Callable[[str], None]:
+    """A function that takes the lock of a run until the stack ends."""
+    return lambda run_id: stack.enter_context(only_one(home.lock(run_id), run_id))
+
+
+def _carry_out(
+    run: RunRow,
+    store: Store,
+    plan: Plan,
+    sources: Mapping[str, Source],
+    cells: Sequence[Cell],
+    home: Home,
+    progress: Progress,
+) -> RunResult:
     cancel = threading.Event()
     try:
         with machine_time(alone=False, progress=progress.say):
-            prepared = prepare(plan, cache=home.artifacts, progress=progress)
+            prepared = prepare(plan, sources, cache=home.artifacts, progress=progress)
         _store_candidates(store, run.run_id, cells, prepared)
         context = RunContext(
             run_id=run.run_id,
@@ -66,9 +86,19 @@ def run_plan(plan: Plan, home: Home, *, new: bool, command: str, progress: Progr
     return RunResult(record=record, report=report, exit_code=_exit_code(record))
 
 
-def _begin(store: Store, plan: Plan, cells: Sequence[Cell], *, new: bool, command: str, progress: Progress) -> RunRow:
+def _begin(
+    store: Store,
+    plan: Plan,
+    cells: Sequence[Cell],
+    *,
+    new: bool,
+    command: str,
+    progress: Progress,
+    hold: Callable[[str], None],
+) -> RunRow:
     unfinished = None if new else store.unfinished(plan.hash)
     if unfinished is not None:
+        hold(unfinished.run_id)
         store.set_state(unfinished.run_id, "running", ended=False)
         progress.say(f"going on with run {unfinished.run_id}")
         return unfinished
@@ -91,6 +121,7 @@ def _begin(store: Store, plan: Plan, cells: Sequence[Cell], *, new: bool, comman
             "provenance": provenance(command),
         },
     )
+    hold(row.run_id)
     store.add_run(row, [(cell.cell_id, cell.board.name, _cell_facts(cell)) for cell in cells])
     for cell in cells:
         if cell.skip is not None:
