@@ -105,7 +105,7 @@ class _Made:
 
 def _kept(work: _Work, before: str, step: Step | None, progress: Progress | None, number: int, of: int) -> _Made:
     """Return the result of a step on the artifact `before`, made now or kept from earlier."""
-    doing = f"{work.recipe}: {step.kind if step else 'checking ' + work.model.path.name}"
+    doing = f"{work.recipe}: {step.kind} of {work.model.path.name}" if step else f"{work.model.path.name} as it is"
     manifest = work.cache / "steps" / f"{_key(work, before, step)}.json"
     kept = _from_json(read_json(manifest))
     if kept is not None and read_whole(_artifact_path(work, kept.sha256), kept.sha256) is not None:
@@ -193,12 +193,12 @@ def _scratch(work: _Work) -> Path:
 
 
 def _check(path: Path, work: _Work, doing: str) -> None:
-    runtime = open_model(path, work.model.format)
+    runtime = open_model(path, work.model.format, doing=doing)
     if runtime is None:
         return
     indices = subset_indices(len(work.data), CHECKED_SAMPLES, SEED)
     inputs = model_inputs(work.data, work.model, work.task, indices)
-    for outputs in run_each(runtime, inputs, doing=f"{doing}, running the result"):
+    for outputs in run_each(runtime, inputs, doing=doing):
         if set(outputs) != {spec.name for spec in work.model.outputs}:
             raise CompressionError(f"{doing}: the result has other outputs ({', '.join(outputs)}) than the model.")
 

@@ -65,11 +65,11 @@ def evaluate(
 def _predict(
     artifact: Artifact, model: Model, test: Dataset, task: Task, progress: Progress | None
 ) -> NDArray[np.int64]:
-    runtime = open_model(artifact.path, artifact.format)
+    doing = f"{artifact.recipe}: accuracy on {test.name}"
+    runtime = open_model(artifact.path, artifact.format, doing=doing)
     assert runtime is not None  # its name was found
     assert test.labels is not None
     first_output = model.outputs[0].name
-    doing = f"{artifact.recipe}: accuracy on {test.name}"
     found: list[NDArray[np.int64]] = []
     for start in range(0, len(test), CHUNK):
         indices = np.arange(start, min(start + CHUNK, len(test)))
@@ -103,9 +103,9 @@ def host_outputs(artifact: Artifact, inputs: Mapping[str, Array], *, cache: Path
     kept = _read(path)
     if kept is not None and "names" in kept:
         return {name: kept[f"output{i}"] for i, name in enumerate(kept["names"].tolist())}
-    runtime = open_model(artifact.path, artifact.format)
-    assert runtime is not None  # its name was found
     doing = f"{artifact.recipe}: outputs on this machine"
+    runtime = open_model(artifact.path, artifact.format, doing=doing)
+    assert runtime is not None  # its name was found
     outputs = stacked(list(run_each(runtime, inputs, doing=doing)))
     # Numbered, because an output's name may be anything and an archive's key may not.
     numbered = {f"output{i}": values for i, values in enumerate(outputs.values())}

@@ -7,17 +7,26 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 from .errors import CompressionError, UnsupportedRecipeError
 
-# onnxruntime's own words for an operator, an opset or a type that it has no kernel for
-_LACKS = re.compile(
-    r"NOT_IMPLEMENTED|No Op registered for|is not a registered function/op|Could not find an implementation"
-    r"|opset \d+ is under development|Unsupported model IR version",
-    re.IGNORECASE,
+# onnxruntime's own words for an operator, an opset or a file version that it has no code for
+_LACKS = (
+    (re.compile(r"No Op registered for (\S+) with domain_version of (\d+)"), "has no operator `{0}` at opset {1}"),
+    (re.compile(r"(\S+):(\w+)\(-?\d+\) is not a registered function/op"), "has no operator `{1}` of the domain {0}"),
+    (
+        re.compile(r"Could not find an implementation for (\w+)\((\d+)\)"),
+        "has no code for the operator `{0}`, version {1}",
+    ),
+    (re.compile(r"Opset (\d+) is under development.* is till opset (\d+)", re.DOTALL), "knows opsets to {1}, not {0}"),
+    (re.compile(r"Unsupported model IR version: (\d+), max.*: (\d+)"), "reads IR versions to {1}, not {0}"),
 )
-_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+# What says nothing to a user: status words, the file's name in the cache, a place in the library's source
+_NOISE = re.compile(
+    r"^\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed: ?|\S+\.(?:cc|h):\d+ .*?\) (?=[A-Z])"
+)
 
 
 @contextmanager
@@ -37,10 +46,10 @@ def foreign_errors(doing: str) -> Generator[None]:
     except MemoryError as error:
         raise CompressionError(f"{doing}: not enough memory on this machine.") from error
     except _exception_types() as error:
-        sentence = f"{doing}: {first_sentence(error)}"
-        if _LACKS.search(str(error)):
-            raise UnsupportedRecipeError(f"{sentence} (onnxruntime {_runtime_version()})") from error
-        raise CompressionError(sentence) from error
+        lacking = _lacking(str(error))
+        if lacking is not None:
+            raise UnsupportedRecipeError(f"{doing}: {lacking}") from error
+        raise CompressionError(f"{doing}: {_first_sentence(error)}.") from error
 
 
 def _exception_types() -> tuple[type[BaseException], ...]:
@@ -56,16 +65,19 @@ def _exception_types() -> tuple[type[BaseException], ...]:
     return (*runtime, ValidationError, InferenceError, ProtobufError, *builtins)
 
 
-def _runtime_version() -> str:
-    from importlib.metadata import version
+def _lacking(message: str) -> str | None:
+    """Return what onnxruntime says that it lacks, None if the message is about something else."""
+    for pattern, words in _LACKS:
+        found = pattern.search(message)
+        if found is not None:
+            return f"onnxruntime {version('onnxruntime')} {words.format(*found.groups())}."
+    return None
 
-    return version("onnxruntime")
 
-
-def first_sentence(error: BaseException, limit: int = 240) -> str:
-    """Return the first line of a foreign message, without prefixes that mean nothing to a user."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = _PREFIX.sub("", lines[0]) if lines else type(error).__name__
+def _first_sentence(error: BaseException, limit: int = 240) -> str:
+    """Return the first line of a foreign message, without what means nothing to a user."""
+    lines = [line for line in (_NOISE.sub("", raw).strip() for raw in str(error).splitlines()) if line]
+    text = lines[0].rstrip(".") if lines else type(error).__name__
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -38,16 +38,16 @@ def host_runtime_name(file_format: str) -> str | None:
     return next((f"{name} {version}" for name, version in found if version is not None), None)
 
 
-def open_model(path: Path, file_format: str) -> HostRuntime | None:
+def open_model(path: Path, file_format: str, *, doing: str) -> HostRuntime | None:
     """Load a model file, one thread; None where this machine has no runtime for the format.
 
-    Raises UnsupportedRecipeError for an operator that the runtime lacks, CompressionError for what else keeps the file
-    from loading.
+    `doing` begins the sentence of an error. Raises UnsupportedRecipeError for an operator that the runtime lacks,
+    CompressionError for what else keeps the file from loading.
     """
     name = host_runtime_name(file_format)
     if name is None:
         return None
-    with foreign_errors(f"Loading {path.name} with {name}"):
+    with foreign_errors(doing):
         run = _onnxruntime(path) if file_format == "onnx" else _litert(path, name)
     return HostRuntime(name=name, run=run)
 

@@ -42,12 +42,14 @@ def quantize_static_int8(
     }
     symmetric = step.activation == "s8"
     with _prepared(proto, scratch) as (prepared, target):
-        ranges = _entropy_ranges(prepared, samples) if step.calibrate == "entropy" else None
+        # Only then, as older versions of onnxruntime have no such parameter.
+        ranges: dict[str, Any] = (
+            {"calibration_cache_path": _entropy_ranges(prepared, samples)} if step.calibrate == "entropy" else {}
+        )
         quantize_static(
             prepared,
             target,
             _reader(samples),
-            calibration_cache_path=ranges,
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -55,6 +57,7 @@ def quantize_static_int8(
             calibrate_method=methods[step.calibrate],
             nodes_to_exclude=_excluded(prepared, step.exclude),
             extra_options={"ActivationSymmetric": symmetric},
+            **ranges,
         )
         return _loaded(target, "QuantizeLinear", "int8-static")
 
@@ -65,7 +68,10 @@ def _entropy_ranges(prepared: Path, samples: Sequence[Mapping[str, NDArray[Any]]
     Left alone, quantize_static makes histograms of 128 bins for 128 levels: no narrower range can be tried then, and
     `entropy` gives the file that `minmax` gives. It has no setting for the number of bins; the calibrator has.
     """
-    from onnxruntime.quantization.calibrate import CalibrationMethod, create_calibrator, save_tensors_data
+    try:
+        from onnxruntime.quantization.calibrate import CalibrationMethod, create_calibrator, save_tensors_data
+    except ImportError as error:
+        raise UnsupportedRecipeError("`calibrate: entropy` needs a newer onnxruntime.") from error
 
     calibrator = create_calibrator(
         prepared,

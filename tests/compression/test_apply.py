@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -205,12 +206,34 @@ def test_a_disk_that_takes_no_more_is_one_sentence_and_leaves_nothing(
     assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == earlier_files
 
 
-def test_an_operator_that_the_runtime_lacks_is_unsupported(save_model: Callable[..., Path], tmp_path: Path) -> None:
-    for domain in ("", "com.example"):
-        model = read_model(save_model(activation="Frobnicate", domain=domain))
-        with pytest.raises(UnsupportedRecipeError, match="Frobnicate") as caught:
-            _small(model, "fp32", tmp_path / "cache")
-        assert "\n" not in str(caught.value)
+@pytest.mark.parametrize(
+    ("domain", "words"), [("", "`Frobnicate` at opset 18"), ("com.example", "`Frobnicate` of the domain com.example")]
+)
+def test_an_operator_that_the_runtime_lacks_is_unsupported(
+    save_model: Callable[..., Path], tmp_path: Path, domain: str, words: str
+) -> None:
+    model = read_model(save_model(activation="Frobnicate", domain=domain))
+    with pytest.raises(UnsupportedRecipeError) as caught:
+        _small(model, "int8-static", tmp_path / "cache")
+    sentence = f"small.onnx as it is: onnxruntime {version('onnxruntime')} has no operator {words}."
+    assert str(caught.value) == sentence
+
+
+def test_an_opset_from_the_future_is_unsupported(save_model: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(
+        UnsupportedRecipeError, match=r"^small.onnx as it is: onnxruntime \S+ knows opsets to \d+, not 99\.$"
+    ):
+        _small(read_model(save_model(opset=99)), "fp32", tmp_path)
+
+
+def test_a_type_that_an_operator_does_not_take_is_told_without_paths(
+    save_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(
+        CompressionError, match=r"^small.onnx as it is: This is an invalid model. Type Error: .*BitwiseNot"
+    ) as caught:
+        _small(read_model(save_model(activation="BitwiseNot")), "fp32", tmp_path)
+    assert str(tmp_path) not in str(caught.value)
 
 
 def test_outputs_that_are_not_finite_are_an_error(save_model: Callable[..., Path], tmp_path: Path) -> None:
