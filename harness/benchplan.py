@@ -23,6 +23,7 @@ def plan_for(
     recipes: Sequence[str],
     runtime: str | None,
     threads: int,
+    python: str | None,
     shapes: Sequence[str],
     protocol: str,
 ) -> dict[str, Any]:
@@ -42,9 +43,10 @@ def plan_for(
         "boards": list(boards),
         "protocol": protocol,
     }
-    if runtime is not None or threads != 1:
+    if runtime is not None or threads != 1 or python is not None:
         fits = "ai-edge-litert" if model.suffix == ".tflite" else "onnxruntime"
-        plan["runtimes"] = [{"name": runtime or fits, "threads": threads}]
+        named = {} if python is None else {"python": python}
+        plan["runtimes"] = [{"name": runtime or fits, "threads": threads, **named}]
     return plan
 
 

@@ -128,11 +128,11 @@ def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell) -> N
 
 def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
     """Store the board's facts, and which of its cells no runtime can run."""
-    wanted = {cell.runtime for cell in cells if cell.skip is None}
+    wanted = {cell.board_runtime for cell in cells if cell.skip is None}
     if opened.board.emulated:  # known from its image; importing them there would take seconds each
         versions: Mapping[str, str] = opened.facts["runtimes"]
     else:
-        versions = usable_runtimes(opened.connection, opened.board, wanted)
+        versions = usable_runtimes(opened.connection, opened.board.name, wanted)
     facts = {**opened.facts, "runtimes": dict(versions)}
     context.store.add_note(context.run_id, opened.board.name, "board", facts)
     for cell in cells:
@@ -177,7 +177,7 @@ def _job(
 def _job_cell(
     context: RunContext, cell: Cell, name: str, board: Board, remote: Mapping[str, str], state: _State
 ) -> JobCell:
-    runtime = next(known for known in board.runtimes if known.name == cell.runtime)
+    runtime = cell.board_runtime
     inputs = context.prepared.inputs(cell, board)
     twin = name.endswith(TWIN)
     return JobCell(

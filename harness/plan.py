@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..targets.board import Board
+from ..targets.board import Board, BoardRuntime
 from ..targets.errors import TargetError
 from .errors import PlanError
 from .provenance import digest
@@ -50,6 +50,7 @@ class RuntimePlan:
     threads: int = 1
     graph_optimization: str = "all"
     providers: tuple[str, ...] = ()
+    python: str | None = None
 
     def settings(self) -> dict[str, Any]:
         """What is recorded and exported beside the runtime's name."""
@@ -57,6 +58,7 @@ class RuntimePlan:
             "threads": self.threads,
             "graph_optimization": self.graph_optimization,
             "providers": list(self.providers),
+            **({} if self.python is None else {"python": self.python}),
         }
 
 
@@ -102,6 +104,13 @@ class Cell:
     settings: Mapping[str, Any]
     twin: bool = False
     skip: str | None = None
+
+    @property
+    def board_runtime(self) -> BoardRuntime:
+        """The board's runtime for this cell, with the plan's interpreter if it names one."""
+        known = next(known for known in self.board.runtimes if known.name == self.runtime)
+        python = self.settings.get("python")
+        return known if python is None else replace(known, python=python, site=None)
 
 
 def load_plan(path: Path, known: Boards, *, boards: Sequence[str] | None = None) -> Plan:
@@ -189,7 +198,7 @@ def runtime_for(model_format: str, board: Board) -> str:
 def _cell(board: Board, model: str, recipe: str, runtime: RuntimePlan, model_format: str) -> Cell:
     name = runtime.name or runtime_for(model_format, board)
     variant = f"{name}-t{runtime.threads}"
-    if (runtime.graph_optimization, runtime.providers) != ("all", ()):
+    if (runtime.graph_optimization, runtime.providers, runtime.python) != ("all", (), None):
         variant += "-" + digest(runtime.settings())[:6]
     return Cell(
         cell_id=f"{board.name}/{model}/{recipe}/{variant}",
@@ -293,6 +302,7 @@ def _runtime(file: RuntimeFile) -> RuntimePlan:
         threads=file.threads,
         graph_optimization=file.graph_optimization,
         providers=tuple(file.providers),
+        python=file.python,
     )
 
 

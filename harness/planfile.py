@@ -55,6 +55,7 @@ class RuntimeFile(_Strict):
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     graph_optimization: Literal["disabled", "basic", "extended", "all"] = "all"
     providers: list[str] = Field(default_factory=list[str], description="ONNX Runtime's execution providers, in order.")
+    python: str | None = Field(default=None, description="The boards' interpreter that has it; else the inventory's.")
 
 
 class BudgetFile(_Strict):

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 board`, `2 boards`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class Progress:
     """Says what happens. Lines are dated from the start; bars count processes on a board.
 

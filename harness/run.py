@@ -22,7 +22,7 @@ from .candidates import Prepared, Source, prepare, read_sources
 from .errors import Interrupted
 from .home import Home
 from .plan import Cell, Plan, expand
-from .progress import Progress
+from .progress import Progress, counted
 from .provenance import hilbench_version, provenance
 from .reporting import write_report
 from .runlock import only_one
@@ -126,7 +126,7 @@ def _begin(
     for cell in cells:
         if cell.skip is not None:
             _note_failed(store, row.run_id, cell.cell_id, Outcome.UNSUPPORTED, cell.skip)
-    progress.say(f"run {row.run_id}: {len(cells)} cells on {len(plan.boards)} boards")
+    progress.say(f"run {row.run_id}: {counted(len(cells), 'cell')} on {counted(len(plan.boards), 'board')}")
     return row
 
 

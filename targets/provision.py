@@ -58,11 +58,15 @@ def _try(connection: Connection, runtime: BoardRuntime) -> RuntimeFound:
     return RuntimeFound(reason=f"{runtime.python} ended with status {done.status}: {last}")
 
 
-def usable_runtimes(connection: Connection, board: Board, wanted: Collection[str]) -> Mapping[str, str]:
+def usable_runtimes(connection: Connection, board: str, wanted: Collection[BoardRuntime]) -> Mapping[str, str]:
     """Runtime -> version of those of `wanted` that can be used. Raises TargetError where none can."""
-    found = {r.name: _try(connection, r) for r in board.runtimes if r.name in wanted}
+    found = {runtime.name: _try(connection, runtime) for runtime in wanted}
     usable = {name: one.version for name, one in found.items() if one.version is not None}
     if not usable:
-        reasons = "; ".join(f"{name}: {one.reason}" for name, one in found.items()) or "the inventory names none"
-        raise TargetError(f"{board.name} has no runtime that can be used ({reasons})")
+        tried = {runtime.name: runtime.python for runtime in wanted}
+        reasons = "; ".join(f"{name} by {tried[name]}: {one.reason}" for name, one in found.items())
+        raise TargetError(
+            f"{board} has no runtime that can be used ({reasons}); install it there, or name the interpreter that has "
+            "it (`python:` in the inventory, or `bench --python`)"
+        )
     return usable

@@ -18,6 +18,7 @@ from .run import show_result
 @click.option("--calibration", type=click.Path(path_type=Path), help="Data for static quantization.")
 @click.option("--recipe", "recipes", multiple=True, help="Recipes beside fp32. Repeatable.")
 @click.option("--runtime", help="Runtime on the board; by default the one that fits the file.")
+@click.option("--python", help="The board's interpreter that has the runtime; by default python3.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
     "--shape", "shapes", multiple=True, help="NAME=1,3,224,224 for an input whose shape the file leaves open."
@@ -42,14 +43,15 @@ def bench(model: Path, *, as_json: bool, **options: Any) -> int:
     from ..selection import Boards
 
     known = Boards(options.pop("inventory"))
-    boards = [known.board(word) for word in options["boards"]]
+    for word in options["boards"]:
+        known.board(word)  # a wrong word is said before a plan is written
     target: Path | None = options.pop("plan_file")
     path = write_plan(plan_for(model, **options), target, model=model)
     plan = load_plan(path, known)
     with Progress() as progress:
         if options["data"] is None:
             progress.say("no --data: inputs are random, accuracy is not judged")
-        progress.say(f"plan: {path} ({len(boards)} board{'s' if len(boards) > 1 else ''})")
+        progress.say(f"plan: {path}")
         command = "hilbench run " + str(path)
         result = run_plan(plan, find_home(known.inventory_path), new=True, command=command, progress=progress)
     show_result(result, plan, as_json=as_json)
