@@ -16,6 +16,7 @@ from .export_schema import GROUPS, PLAIN_KEYS, SCHEMA_VERSION, UNITLESS, schema
 from .plain import Json, plain
 from .record import RunRecord
 from .summary import CellSummary, RunSummary, summarize
+from .validity import State, Validity
 
 
 def export_json(run: RunRecord) -> Json:
@@ -131,9 +132,16 @@ def _cell(cell: CellSummary) -> Json:
         "instructions": _instructions(cell),
         "memory_bytes": _memory(cell),
         "energy_j": None,  # no meter is read yet
-        "validity": {"state": cell.validity.state.value, "reasons": list(cell.validity.reasons)},
+        "validity": _validity(cell.validity),
         "verdict": _verdict(cell),
     }
+
+
+def _validity(validity: Validity) -> Json:
+    """Of three words: what was never measured is no valid set either."""
+    if validity.state is State.NOT_MEASURED:
+        return {"state": State.INVALID.value, "reasons": ["nothing was measured", *validity.reasons]}
+    return {"state": validity.state.value, "reasons": list(validity.reasons)}
 
 
 def _artifact(cell: CellSummary) -> Json | None:

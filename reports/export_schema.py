@@ -70,7 +70,7 @@ def _run() -> Schema:
             "id": TEXT,
             "started_at": TEXT,
             "ended_at": _or_null(TEXT),
-            "state": {"enum": ["finished", "interrupted", "running"]},
+            "state": {"enum": ["finished", "interrupted", "incomplete", "running"]},
             "plan": {"type": "object"},
             "plan_name": TEXT,
             "plan_hash": TEXT,
@@ -112,7 +112,7 @@ def _cell() -> Schema:
                 _object({"total": POSITIVE, "net": NUMBER, "uncertainty": NUMBER, "class": TEXT, "meter": TEXT})
             ),
             "validity": _object(
-                {"state": {"enum": ["valid", "warning", "invalid", "not-measured"]}, "reasons": _array(TEXT)}
+                {"state": {"enum": ["valid", "suspect", "invalid"]}, "reasons": _array(TEXT)}
             ),
             "verdict": _or_null(_verdict()),
         }

@@ -9,13 +9,15 @@ from .summary import CellSummary, RunSummary
 from .tails import LEAST_ITERATIONS
 from .wording import outcomes, plural
 
+_STOPPED = {"interrupted": "was interrupted", "incomplete": "is incomplete, as a board was lost"}
+
 
 def state_text(summary: RunSummary) -> str | None:
     """A warning when the run did not come to its end; None for a finished one."""
     if summary.run.state == "finished":
         return None
     done = sum(cell.ok for cell in summary.cells)
-    how = "was interrupted" if summary.run.state == "interrupted" else "is still running"
+    how = _STOPPED.get(summary.run.state, "is still running")
     return (
         f"This run {how}: {done} of {plural(len(summary.cells), 'cell')} are complete. "
         "What follows is what was measured so far; running the same plan again adds what is missing."

@@ -154,8 +154,9 @@ class Budget:
 class RunRecord:
     """One execution of a plan: all its records and what is needed to believe and repeat it.
 
-    `boards` maps a board's name to its facts (kernel, cpu, memory, runtimes …). `state` is `finished`, `interrupted`
-    or `running`; `planned_blocks` is per board. `plan` is the plan as it was run, in plain YAML-able data.
+    `boards` maps a board's name to its facts (kernel, cpu, memory, runtimes …). `state` is `finished`, `interrupted`,
+    `incomplete` (a board was lost) or `running`;
+    `planned_blocks` is per board. `plan` is the plan as it was run, in plain YAML-able data.
     """
 
     run_id: str

@@ -25,7 +25,7 @@ class State(StrEnum):
     """How far the figures of a cell carry."""
 
     VALID = "valid"
-    WARNING = "warning"
+    SUSPECT = "suspect"
     INVALID = "invalid"
     NOT_MEASURED = "not-measured"
 
@@ -41,7 +41,7 @@ class Validity:
 def validity(
     record: Record, run: RunRecord, time: Latency | None, count: Instructions | None, control: Control | None
 ) -> Validity:
-    """Judge one cell. Another outcome than `ok` makes its figures invalid; what else is found is a warning."""
+    """Judge one cell. Another outcome than `ok` makes its figures invalid; what else is found makes them suspect."""
     if time is None and count is None:
         return Validity(state=State.NOT_MEASURED, reasons=record.validity_reasons)
     found = [*record.validity_reasons]
@@ -52,7 +52,7 @@ def validity(
     found += _of_outputs(record.accuracy)
     if control is not None and not control.equal:
         found.append("the A/A control of this board differed from itself: comparisons are unproven")
-    state = State.INVALID if record.outcome is not Outcome.OK else State.WARNING if found else State.VALID
+    state = State.INVALID if record.outcome is not Outcome.OK else State.SUSPECT if found else State.VALID
     return Validity(state=state, reasons=tuple(found))
 
 

@@ -167,7 +167,7 @@ def _charts(rows: Sequence[Row], points: dict[str, Point], summary: RunSummary, 
             accuracy_limit=limit,
         )
 
-    return draw(1120, 400), draw(350, 340)
+    return draw(1210, 400), draw(350, 340)
 
 
 def tick(value: float, like: float, show: Callable[..., Any]) -> str:

@@ -20,10 +20,12 @@ DAY_S = 86_400
 def gc(days: int, *, dry_run: bool, as_json: bool) -> None:
     """Give back disk space; figures are never removed.
 
-    Removes cached artifacts that were not used lately, and emulator images of older recipes.
+    Removes cached artifacts that were not used lately, emulator images of older recipes, and the
+    disks of emulated boards that are not in use (they are made anew in seconds).
 
     Runs, trials, journals and reports stay: nothing that was measured is removed.
     """
+    from ...targets.emulated.host import clear_idle_machines, host_dir
     from ...targets.emulated.image import superseded_images
     from ...targets.inventory import find_inventory
     from ..home import find_home
@@ -35,6 +37,7 @@ def gc(days: int, *, dry_run: bool, as_json: bool) -> None:
     if not dry_run:
         for path in found:
             _remove(path)
+        clear_idle_machines(host_dir())
     total = sum(sizes.values())
     if as_json:
         emit({"removed": not dry_run, "bytes": total, "paths": [str(path) for path in found]})

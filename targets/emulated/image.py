@@ -66,7 +66,7 @@ def find_image() -> Image | None:
 
 
 def ensure_image(progress: Progress) -> Image:
-    """The image of today's recipe; builds it when the cache lacks it, about a minute and 150 MB of downloads.
+    """The image of today's recipe; builds it when the cache lacks it, some 15 s and 154 MB of downloads.
 
     Two processes build it once: the second waits for the first. Raises EmulatorError.
     """

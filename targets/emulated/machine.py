@@ -10,25 +10,21 @@ import atexit
 import contextlib
 import json
 import re
-import socket
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from ..errors import EmulatorError
-from .guest import READY_LINE
 from .host import MachineLock, end_stale_machine, end_stale_machines, host_dir, machine_folder
 from .image import Image
+from .launch import LOAD_TIMEOUT_S, await_ready_line, launch
 from .programs import run_program
 from .qemu import ICOUNT, MachineSpec, QemuProcess, forwarded_port, qemu_arguments, qemu_version
 from .qmp import Qmp
 
 SNAPSHOT = "ready"
-_BOOT_TIMEOUT_S = 300.0  # 3 s on an idle machine; slow hosts and many boards at once need their time
-_LOAD_TIMEOUT_S = 120.0
 Progress = Callable[[str], None]
 
 _open: set[Machine] = set()
@@ -47,9 +43,18 @@ def open_machine(
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise EmulatorError(f"{name!r} cannot name an emulated board: use letters, digits, '.', '_' and '-'")
     spec = MachineSpec(name=name, cpu=cpu, memory_mib=memory_mib, image=image)
-    parent = host_dir()
-    end_stale_machines(parent)
-    folder = machine_folder(parent, f"{name}-{cpu}-{memory_mib}m-{image.recipe_hash[:12]}")
+    try:
+        parent = host_dir()
+        end_stale_machines(parent)
+        folder = machine_folder(parent, f"{name}-{cpu}-{memory_mib}m-{image.recipe_hash[:12]}")
+        return _open_in(folder, spec, progress, wait_s)
+    except OSError as error:
+        raise EmulatorError(
+            f"the emulated board {name} cannot be opened: {error.strerror}: {error.filename}"
+        ) from error
+
+
+def _open_in(folder: Path, spec: MachineSpec, progress: Progress, wait_s: float) -> Machine:
     lock = MachineLock(folder)
     try:
         lock.take(wait_s, progress)
@@ -90,11 +95,11 @@ def _make_ready(spec: MachineSpec, folder: Path, made_with: dict[str, Any], prog
         ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(spec.image.disk), "-F", "raw", str(disk)],
         doing="making the disk of an emulated board",
     )
-    process, control = _launch(spec, folder, disk, load=None)
+    process, control = launch(spec, folder, disk, load=None)
     try:
-        _await_ready_line(folder / "console.log", process)
+        await_ready_line(folder / "console.log", process)
         control.execute("stop")
-        refusal = control.hmp(f"savevm {SNAPSHOT}", timeout_s=_LOAD_TIMEOUT_S)
+        refusal = control.hmp(f"savevm {SNAPSHOT}", timeout_s=LOAD_TIMEOUT_S)
         if refusal:
             raise EmulatorError(f"QEMU could not save the board's snapshot: {refusal}")
         control.execute("quit")
@@ -117,9 +122,9 @@ def _start_ready(spec: MachineSpec, folder: Path, lock: MachineLock, version: st
         ["cp", "--reflink=auto", "--sparse=always", str(folder / "ready.qcow2"), str(disk)],
         doing="copying the disk of an emulated board",
     )
-    process, control = _launch(spec, folder, disk, load=SNAPSHOT)
+    process, control = launch(spec, folder, disk, load=SNAPSHOT)
     try:
-        port = forwarded_port(control.hmp("info usernet", timeout_s=_LOAD_TIMEOUT_S))
+        port = forwarded_port(control.hmp("info usernet", timeout_s=LOAD_TIMEOUT_S))
         if port is None:
             raise EmulatorError("QEMU forwards no port to the emulated board")
         (folder / "port").write_text(f"{port}\n")
@@ -128,42 +133,6 @@ def _start_ready(spec: MachineSpec, folder: Path, lock: MachineLock, version: st
         process.end()
         control.close()
         raise
-
-
-def _launch(spec: MachineSpec, folder: Path, disk: Path, *, load: str | None) -> tuple[QemuProcess, Qmp]:
-    """Start QEMU and wait until its main loop answers, which it does once a snapshot is loaded."""
-    (folder / "console.log").unlink(missing_ok=True)  # a ready line of an earlier boot must not be taken for this one's
-    ours, theirs = socket.socketpair()
-    with theirs:
-        arguments = qemu_arguments(spec, disk=disk, console=folder / "console.log", qmp_fd=theirs.fileno(), load=load)
-        try:
-            process = QemuProcess(arguments, log=folder / "qemu.log", keep_fds=[theirs.fileno()])
-        except EmulatorError:
-            ours.close()
-            raise
-    control = Qmp(ours)
-    try:
-        (folder / "pid").write_text(f"{process.pid}\n")
-        control.negotiate(timeout_s=_LOAD_TIMEOUT_S)
-    except BaseException as error:
-        exited = process.wait(1.0)  # its socket closes a moment before it is gone
-        process.end()
-        control.close()
-        if isinstance(error, EmulatorError) and exited:
-            raise EmulatorError(f"QEMU did not start the board {spec.name}: {process.last_words()}") from error
-        raise
-    return process, control
-
-
-def _await_ready_line(console: Path, process: QemuProcess) -> None:
-    deadline = time.monotonic() + _BOOT_TIMEOUT_S
-    while READY_LINE not in (text := console.read_text(errors="replace") if console.is_file() else ""):
-        if not process.alive():
-            raise EmulatorError(f"QEMU ended while the board booted: {process.last_words()}")
-        if time.monotonic() > deadline:
-            last = (text.strip().splitlines() or ["nothing"])[-1]
-            raise EmulatorError(f"the emulated board did not boot within {_BOOT_TIMEOUT_S:.0f} s; its console: {last}")
-        time.sleep(0.05)
 
 
 class Machine:
@@ -259,9 +228,7 @@ class Machine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

@@ -281,6 +281,14 @@ def test_wrong_entry_of_the_inventory_is_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+def test_host_folder_that_cannot_be_written_is_one_sentence(emulator_image: Image, host_folder: Path) -> None:
+    host_folder.mkdir()
+    folder = host_folder / f"board-cortex-a72-512m-{emulator_image.recipe_hash[:12]}-u{os.geteuid()}"
+    (folder / "lock").mkdir(parents=True)
+    with pytest.raises(EmulatorError, match=r"^the emulated board board cannot be opened: Is a directory: .*/lock$"):
+        open_machine("board", "cortex-a72", 512, emulator_image, progress=print)
+
+
 def test_hung_board_recovers_when_it_is_let_go_on(board: Machine, guest_run: GuestRun) -> None:
     board.qmp("stop")
     with pytest.raises(subprocess.TimeoutExpired):

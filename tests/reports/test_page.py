@@ -12,9 +12,9 @@ from html.parser import HTMLParser
 
 import pytest
 from hilbench.reports.page import render
-from hilbench.reports.record import RunRecord
+from hilbench.reports.record import Outcome, RunRecord
 
-from .synthetic import A72, HOSTILE, PI, TRUTH, all_failed, mixed, run, without_data
+from .synthetic import A72, HOSTILE, PI, TRUTH, all_failed, mixed, run, without_data, without_figures
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -61,7 +61,35 @@ def empty() -> RunRecord:
     return replace(run(), records=())
 
 
-RUNS: list[Callable[[], RunRecord]] = [run, mixed, all_failed, without_data, empty]
+def one_candidate() -> RunRecord:
+    return run(boards=(PI,), recipes=("int8-static",))
+
+
+def emulated_only() -> RunRecord:
+    return run(boards=(A72,))
+
+
+def one_board_of_several_failed() -> RunRecord:
+    whole = run(boards=(PI, A72))
+    return replace(
+        whole,
+        records=tuple(
+            without_figures(item, Outcome.ERROR, "the board is down") if item.board == "pi5" else item
+            for item in whole.records
+        ),
+    )
+
+
+RUNS: list[Callable[[], RunRecord]] = [
+    run,
+    mixed,
+    all_failed,
+    without_data,
+    empty,
+    one_candidate,
+    emulated_only,
+    one_board_of_several_failed,
+]
 
 
 @pytest.mark.parametrize("make", RUNS)
@@ -144,6 +172,18 @@ def test_emulated_board_alone_has_no_time_no_energy_figure_and_no_speed_word() -
     for forbidden in (r"\bms\b", r"µs", r"\bmJ\b", r"\bfaster than\b", r"\bslower\b", r"latency"):
         assert not re.search(forbidden, visible), forbidden
     assert "less-work" in visible
+
+
+def test_single_candidate_without_baseline_is_shown_without_verdict_or_chart() -> None:
+    text = outline(one_candidate()).text
+    assert "not-comparable" in text
+    assert "No trade-off is drawn" in text
+
+
+def test_failed_board_beside_a_good_one_is_named_first() -> None:
+    text = outline(one_board_of_several_failed()).text
+    assert "Nothing was measured on pi5." in text
+    assert "int8-static does the least work on emulated-a72." in text
 
 
 def test_reproduction_has_command_seed_hashes_plan_and_versions() -> None:

@@ -141,5 +141,10 @@ def test_what_cannot_be_told_apart_from_the_front_is_tied() -> None:
     assert standings(points) == {"first": Standing.FRONT, "near": Standing.TIED, "far": Standing.DOMINATED}
 
 
+def test_tied_with_one_of_those_that_beat_it_is_not_enough() -> None:
+    points = [point("best", 1.0, 0.95, 0.005), point("near", 1.99, 0.905, 0.01), point("far", 2.0, 0.9, 0.01)]
+    assert standings(points)["far"] is Standing.DOMINATED
+
+
 def test_hostile_run_still_gets_its_choices() -> None:
     assert [recipe(choice) for choice in choices(summarize(mixed()))] == ["int8-static"] * 3

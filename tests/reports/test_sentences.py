@@ -70,6 +70,23 @@ def test_emulated_boards_are_never_given_a_time_or_called_faster() -> None:
         assert forbidden not in text, forbidden
 
 
+def test_board_without_control_or_memory_says_so() -> None:
+    whole = run(boards=(PI,), recipes=("fp32", "int8-static"), budget=Budget())
+    bare = tuple(replace(item, twin_trials=(), trials=item.trials[:-1]) for item in whole.records)
+    text = first_screen(replace(whole, records=bare))
+    assert "No A/A control was run on pi5." in text
+    assert "pi5: no A/A control, so its own noise is not known." in text
+    assert "pi5: memory was not measured for 2 cells." in text
+
+
+def test_short_runs_say_which_percentiles_they_cannot_give() -> None:
+    rng = np.random.default_rng(1)
+    whole = run(boards=(PI,), recipes=("fp32",), budget=Budget())
+    short = latency_trials("x", FP32_NS, rng, blocks=10, iterations=12)
+    text = first_screen(replace(whole, records=(replace(whole.records[0], trials=short),)))
+    assert "pi5: p95 and p99 not given for 1 cell: 120 iterations, at least 130 needed." in text
+
+
 def test_settings_are_named_only_where_they_differ() -> None:
     one = run(boards=(PI,), recipes=("fp32",))
     two = replace(one.records[0], cell_id="two", settings={**one.records[0].settings, "threads": 2})

@@ -198,3 +198,28 @@ def test_accuracy_loss_is_on_the_host_where_both_were_judged_there_else_on_the_b
 def test_accuracy_without_any_judgement_is_none() -> None:
     empty: Record = replace(run(boards=(PI,), recipes=("fp32",)).records[0], accuracy=Accuracy(metric="top1"))
     assert summarize(replace(run(boards=(PI,)), records=(empty,))).cells[0].accuracy is None
+
+
+def test_counts_of_different_sources_are_not_compared() -> None:
+    whole = run(boards=(A72,), recipes=("fp32", "int8-static"))
+    clocked = tuple(replace(trial, counter_source="virtual-clock") for trial in whole.records[1].trials)
+    verdict = cell(
+        summarize(changed(whole, "emulated-a72", "int8-static", trials=clocked)), "emulated-a72", "int8-static"
+    ).verdict
+    assert verdict is not None
+    assert (verdict.word, verdict.note) == (Word.NOT_COMPARABLE, "the two were counted by different sources")
+
+
+def test_cell_that_broke_off_keeps_what_it_measured_but_proves_nothing() -> None:
+    whole = run(boards=(A72,))
+    part = whole.records[3].trials[:1]
+    broken = changed(
+        whole, "emulated-a72", "int8-static", outcome=Outcome.ERROR, reason="the emulator was killed", trials=part
+    )
+    found = cell(summarize(broken), "emulated-a72", "int8-static")
+    assert found.instructions is not None
+    assert found.instructions.processes == 1
+    assert found.validity.state is State.INVALID
+    assert "the emulator was killed" in found.validity.reasons
+    assert found.verdict is not None
+    assert found.verdict.word is Word.NOT_COMPARABLE
