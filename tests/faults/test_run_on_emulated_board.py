@@ -77,7 +77,9 @@ def test_a_killed_agent_is_noticed_at_once_and_said_so(lab: Lab) -> None:
         host_key=image.host_key,
     )
     connection = open_ssh(address)
-    connection.run("for p in $(pgrep -f '[.]pyz'); do kill -9 $p; done", timeout_s=60)
+    found = "grep -la '[.]pyz' /proc/[0-9]*/cmdline 2>/dev/null"
+    killed = connection.run(f"for f in $({found}); do kill -9 $(basename $(dirname $f)); done", timeout_s=60)
+    assert killed.status == 0, killed.stderr
     connection.close()
     _, stderr = process.communicate(timeout=200)
     assert process.returncode in (3, 4)
