@@ -28,9 +28,9 @@ for package in $wanted; do installed "$package" || missing="$missing $package"; 
 as_root=""
 if [ "$(id -u)" != 0 ]; then as_root="sudo"; fi
 
-apt_size() {  # what apt would fetch, in its own words
-  LC_ALL=C apt-get install -s -o Debug::NoLocking=1 --no-install-recommends $missing >/dev/null 2>&1 || return 0
-  LC_ALL=C apt-get install --print-uris -qq --no-install-recommends $missing 2>/dev/null |
+apt_knows() { apt-get install -s -qq --no-install-recommends $missing >/dev/null 2>&1; }
+apt_size() {
+  LC_ALL=C apt-get install --print-uris -qq -y --no-install-recommends $missing 2>/dev/null |
     awk '{ sum += $3 } END { printf "%.0f MB", sum / 1e6 }'
 }
 
@@ -42,7 +42,8 @@ if [ -n "$missing" ]; then
     say "hilbench needs more Debian packages, and this account may not install them. As root, run:"
     say "  apt-get install --no-install-recommends$missing"; exit 2
   fi
-  if ! apt-cache show $missing >/dev/null 2>&1; then $as_root apt-get update -qq || true; fi
+  if ! apt_knows; then $as_root apt-get update -qq || true; fi  # a fresh machine has no package lists
+  if ! apt_knows; then say "apt does not know all of these packages, or cannot install them:$missing"; exit 2; fi
   say "hilbench will now install, with apt, under /usr:$missing"
   say "  download: $(apt_size)"
 fi
