@@ -160,7 +160,8 @@ def _job(
     files: dict[str, Path] = {}
     for cell in alive:
         files |= context.prepared.files(cell, board)
-    remote = deploy(opened.connection, board.workdir, files, progress=context.progress.about(board.name))
+    say = context.progress.about(board.name)
+    remote = deploy(opened.connection, board.workdir, files, progress=say, board=board.name)
     return Job(
         job_id=f"{context.run_id}.{state.attempt}",
         mode="count" if board.emulated else "latency",

@@ -40,9 +40,11 @@ def deploy(
     if lacking and free_bytes is not None and needed_bytes + _MARGIN_BYTES > free_bytes:
         needs, has = megabytes(needed_bytes + _MARGIN_BYTES), megabytes(free_bytes)
         raise BoardFullError(f"{board} needs {needs} for {len(lacking)} files, has {has} at {folder}")
-    for number, sha256 in enumerate(lacking, 1):
-        size = megabytes(sizes[sha256])
-        progress(f"{board}: sending file {number} of {len(lacking)} ({files[sha256].name}, {size})")
+    if lacking:
+        known = len(files) - len(lacking)
+        told = f"; {known} are there already" if known else ""
+        progress(f"sending {len(lacking)} files, {megabytes(needed_bytes)}{told}")
+    for sha256 in lacking:
         timeout_s = _SEND_LEAST_S + sizes[sha256] / _SLOWEST_BYTES_PER_S
         sent = connection.put(files[sha256], f"{folder}/{names[sha256]}", timeout_s=timeout_s)
         if sent != sha256:

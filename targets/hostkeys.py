@@ -56,11 +56,23 @@ def parse_public_key(text: str) -> HostKey:
     try:
         blob = base64.b64decode(words[1], validate=True)
     except binascii.Error as error:
-        raise ValueError("is no OpenSSH public key: its second word is no base64") from error
-    prefix = len(words[0]).to_bytes(4, "big") + words[0].encode()
-    if not blob.startswith(prefix) or len(blob) <= len(prefix):
-        raise ValueError(f"is no OpenSSH public key: its second word holds no {words[0]} key (cut off?)")
+        raise ValueError("is no OpenSSH public key: its second word is cut off or no base64") from error
+    fields = _fields(blob)
+    if len(fields) < 2 or fields[0] != words[0].encode():
+        raise ValueError(f"is no OpenSSH public key: its second word is cut off or holds no {words[0]} key")
     return HostKey(words[0], blob)
+
+
+def _fields(blob: bytes) -> list[bytes]:
+    """The length-prefixed strings that a key blob consists of (RFC 4251 section 5); none where it is cut off."""
+    fields: list[bytes] = []
+    while blob:
+        size = int.from_bytes(blob[:4], "big")
+        if len(blob) < 4 + size:
+            return []
+        fields.append(blob[4 : 4 + size])
+        blob = blob[4 + size :]
+    return fields
 
 
 def read_known_hosts(path: Path, host: str, port: int) -> KnownKeys:

@@ -16,7 +16,7 @@ from .yamlerrors import Location, choice
 from .yamlfile import Positions, YamlFileError, draft7_schema, load_yaml
 
 if TYPE_CHECKING:
-    from .inventory_schema import BoardEntry, InventoryFile, JumpEntry, Layer, RuntimeEntry, SshKeys
+    from .inventory_schema import BoardEntry, InventoryFile, Layer, RuntimeEntry, SshKeys
 
 FILE_NAME = "inventory.yaml"
 EMULATED_RUNTIMES = ("onnxruntime", "tflite-runtime", "ai-edge-litert")
@@ -153,7 +153,7 @@ class _Merging:
             return None
         if "host_key" in merged and "known_hosts" in merged and origin["host_key"][:-1] == origin["known_hosts"][:-1]:
             self.problem(about, 'both "host_key" and "known_hosts" are given; keep one', line_of=origin["known_hosts"])
-        jump = self._jump((*about, "jump"), merged, origin.get("jump", about)) if merged.get("jump") else None
+        jump = self._jump((*about, "jump"), merged, origin["jump"]) if "jump" in merged else None
         if missing:
             return None
         # The nearer layer's word counts: a pinned key of the board beats a file named in the defaults, and vice versa.
@@ -169,13 +169,11 @@ class _Merging:
         )
 
     def _jump(self, about: Location, board: dict[str, Any], written: Location) -> SshAddress | None:
-        entry: JumpEntry = board["jump"]
-        merged = {key: board[key] for key in ("key", "known_hosts", "user") if key in board}
-        own = _given(entry)
-        if "host_key" in own:
-            merged.pop("known_hosts", None)
-        merged |= own
-        return self._ssh(about, merged, {key: (*written, key) for key in merged})
+        """A jump host takes over how the board behind it logs in and which file it trusts; its own keys are nearer."""
+        taken_over = {key: board[key] for key in ("key", "known_hosts", "user") if key in board}
+        own = _given(board["jump"])
+        origin = {key: ("defaults", key) for key in taken_over} | {key: (*written, key) for key in own}
+        return self._ssh(about, taken_over | own, origin)
 
     def _file(self, name: str | None) -> str | None:
         """A file named in the inventory: `~` expanded, else relative to the inventory's folder."""

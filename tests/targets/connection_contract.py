@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -31,7 +32,7 @@ def until(holds: Callable[[], bool], *, within_s: float = 30.0) -> bool:
 
 def ended(connection: Connection, pid_file: str) -> bool:
     """Whether the process whose number stands in the file runs no more (one that nobody reaped counts as ended)."""
-    script = f"read p <{quoted(pid_file)} && ! grep -q '^State:[[:space:]]*[^ZX]' /proc/$p/status 2>/dev/null"
+    script = f"read p <{quoted(pid_file)} && ! grep -q '^State:.[^ZX]' /proc/$p/status 2>/dev/null"
     return until(lambda: connection.run(script, timeout_s=TIMEOUT_S).status == 0)
 
 
@@ -52,10 +53,8 @@ class ConnectionContract:
         made = connection.run("umask 022; mktemp -d /var/tmp/hilbench-test-XXXXXX", timeout_s=TIMEOUT_S)
         path = made.stdout.decode().strip()
         yield path
-        try:
+        with contextlib.suppress(TargetError):  # where the test closed its connection
             connection.run(f"rm -rf {quoted(path)}", timeout_s=TIMEOUT_S)
-        except TargetError:
-            pass  # the test closed its connection
 
     def test_status_and_both_streams_come_back(self, connection: Connection) -> None:
         done = connection.run("echo out; echo err >&2; exit 3", timeout_s=TIMEOUT_S)
@@ -116,10 +115,12 @@ class ConnectionContract:
         assert connection.run(start, timeout_s=TIMEOUT_S).status == 0
         assert until(lambda: names_in(connection, folder) == ["mark"])
 
-    def test_at_its_deadline_a_command_is_lost_and_killed(self, connection: Connection, folder: str) -> None:
+    def test_at_its_deadline_a_command_is_lost_and_killed_with_its_children(
+        self, connection: Connection, folder: str
+    ) -> None:
         pid_file = f"{folder}/pid"
         with pytest.raises(TransientTargetError, match=r"`echo .*` took longer than 2 s"):
-            connection.run(f"echo $$ >{pid_file}; echo part; sleep 300; :", timeout_s=2.0)
+            connection.run(f"echo part; sleep 300 & echo $! >{pid_file}; wait", timeout_s=2.0)
         assert ended(connection, pid_file)
 
     def test_stream_yields_what_comes_as_it_comes(self, connection: Connection, folder: str) -> None:
@@ -143,14 +144,14 @@ class ConnectionContract:
         assert b"".join(pieces) == b"end\n"
 
     def test_stream_that_falls_silent_is_lost(self, connection: Connection, folder: str) -> None:
-        pieces = connection.stream(f"echo $$ >{folder}/pid; echo one; sleep 300; :", idle_timeout_s=2.0)
+        pieces = connection.stream(f"sleep 300 & echo $! >{folder}/pid; echo one; wait", idle_timeout_s=2.0)
         assert next(pieces) == b"one\n"
         with pytest.raises(TransientTargetError, match="silent for 2 s"):
             next(pieces)
         assert ended(connection, f"{folder}/pid")
 
-    def test_closing_a_stream_ends_its_command(self, connection: Connection, folder: str) -> None:
-        pieces = connection.stream(f"echo $$ >{folder}/pid; echo one; sleep 300; :", idle_timeout_s=TIMEOUT_S)
+    def test_closing_a_stream_ends_its_command_and_its_children(self, connection: Connection, folder: str) -> None:
+        pieces = connection.stream(f"sleep 300 & echo $! >{folder}/pid; echo one; wait", idle_timeout_s=TIMEOUT_S)
         assert next(pieces) == b"one\n"
         cast("Generator[bytes]", pieces).close()
         assert ended(connection, f"{folder}/pid")
@@ -203,7 +204,7 @@ class ConnectionContract:
     def test_a_missing_file_on_the_board_leaves_no_local_one(
         self, connection: Connection, folder: str, tmp_path: Path
     ) -> None:
-        with pytest.raises(TargetError, match="/nothing cannot be read: .*No such file"):
+        with pytest.raises(TargetError, match=r"/nothing cannot be read: .*No such file"):
             connection.get(f"{folder}/nothing", tmp_path / "back", timeout_s=TIMEOUT_S)
         assert list(tmp_path.iterdir()) == []
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from hilbench.targets.board import SshAddress
@@ -31,15 +31,21 @@ class OpensshServer:
     """`folder` holds its keys (`host`, `user`), its configuration and its log."""
 
     def __init__(
-        self, folder: Path, *extra: str, sftp: bool = True, host_kinds: tuple[str, ...] = ("ed25519",)
+        self,
+        folder: Path,
+        *extra: str,
+        sftp: bool = True,
+        host_kinds: tuple[str, ...] = ("ed25519",),
+        host: str = "127.0.0.1",
+        prefix: tuple[str, ...] = (),
     ) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port, self.host, self._prefix = folder, free_port(), host, prefix
         self.user_key = new_key(folder / "user")
         self.host_keys = [new_key(folder / f"host_{kind}", kind) for kind in host_kinds]
         shutil.copy(folder / "user.pub", folder / "authorized_keys")
         lines = [
             f"Port {self.port}",
-            "ListenAddress 127.0.0.1",
+            f"ListenAddress {host}",
             *(f"HostKey {key}" for key in self.host_keys),
             f"AuthorizedKeysFile {folder}/authorized_keys",
             "StrictModes no",
@@ -64,7 +70,7 @@ class OpensshServer:
 
     def address(self, **changes: object) -> SshAddress:
         given: dict[str, object] = {
-            "host": "127.0.0.1",
+            "host": self.host,
             "port": self.port,
             "user": getpass.getuser(),
             "key_file": str(self.user_key),
@@ -78,10 +84,12 @@ class OpensshServer:
         sshd = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
         assert sshd is not None, "the package openssh-server is missing"
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([sshd, "-D", "-e", "-f", self.folder / "sshd_config"], stderr=log)
+            self._process = subprocess.Popen(
+                [*self._prefix, sshd, "-D", "-e", "-f", self.folder / "sshd_config"], stderr=log
+            )
         for _ in range(200):
             assert self._process.poll() is None, (self.folder / "log").read_text()
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as sock:
+            with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1) as sock:
                 if sock.recv(4) == b"SSH-":
                     return
             time.sleep(0.05)
@@ -116,7 +124,7 @@ class OpensshServer:
 @contextlib.contextmanager
 def running(
     folder: Path, *extra: str, sftp: bool = True, host_kinds: tuple[str, ...] = ("ed25519",)
-) -> Iterator[OpensshServer]:
+) -> Generator[OpensshServer]:
     folder.mkdir(parents=True, exist_ok=True)
     server = OpensshServer(folder, *extra, sftp=sftp, host_kinds=host_kinds)
     try:

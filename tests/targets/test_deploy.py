@@ -1,0 +1,164 @@
+"""Files reach a board once: by content, checked, with room for them, on real connections."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hilbench.targets.connection import Completed, Connection
+from hilbench.targets.deploy import deploy, look_command, parse_look
+from hilbench.targets.errors import BoardFullError, TargetError
+from hilbench.targets.local import open_local
+from hilbench.targets.ssh import SshConnection
+
+
+class Counting:
+    """A connection that notes what is asked of it."""
+
+    def __init__(self, inner: Connection) -> None:
+        self.inner = inner
+        self.sent: list[str] = []
+        self.runs = 0
+
+    def run(self, command: str, *, timeout_s: float, stdin: bytes = b"") -> Completed:
+        self.runs += 1
+        return self.inner.run(command, timeout_s=timeout_s, stdin=stdin)
+
+    def put(self, local: Path, remote: str, *, timeout_s: float) -> str:
+        self.sent.append(local.name)
+        return self.inner.put(local, remote, timeout_s=timeout_s)
+
+    def stream(self, command: str, *, idle_timeout_s: float) -> Iterator[bytes]:
+        return self.inner.stream(command, idle_timeout_s=idle_timeout_s)
+
+    def get(self, remote: str, local: Path, *, timeout_s: float) -> None:
+        self.inner.get(remote, local, timeout_s=timeout_s)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@pytest.fixture(params=["local", "ssh"])
+def connection(request: pytest.FixtureRequest, ssh_connection: SshConnection) -> Counting:
+    return Counting(open_local() if request.param == "local" else ssh_connection)
+
+
+def made(folder: Path, **contents: str) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for name, content in contents.items():
+        path = folder / name.replace("_", ".")
+        path.write_text(content)
+        files[hashlib.sha256(content.encode()).hexdigest()] = path
+    return files
+
+
+def test_files_are_sent_once_and_lie_under_their_hash(connection: Counting, tmp_path: Path) -> None:
+    files = made(tmp_path, a_onnx="first", b_npz="second")
+    workdir = tmp_path / "board" / "work"
+    said: list[str] = []
+    paths = deploy(connection, str(workdir), files, progress=said.append, board="pi5")
+    assert {sha256: Path(path).read_text() for sha256, path in paths.items()} == {
+        sha256: path.read_text() for sha256, path in files.items()
+    }
+    assert [Path(path).name for path in paths.values()] == [f"{sha256}{path.suffix}" for sha256, path in files.items()]
+    assert all(Path(path).parent == workdir / "cache" for path in paths.values())
+    assert said == ["sending 2 files, 0.0 MB"]
+    before = connection.runs
+    assert deploy(connection, str(workdir), files, board="pi5") == paths
+    assert connection.sent == ["a.onnx", "b.npz"]
+    assert connection.runs == before + 1  # one question, whatever the number of files
+
+
+def test_only_what_lacks_is_sent(connection: Counting, tmp_path: Path) -> None:
+    first = made(tmp_path, a_onnx="first")
+    deploy(connection, str(tmp_path / "work"), first)
+    connection.sent.clear()
+    deploy(connection, str(tmp_path / "work"), first | made(tmp_path, b_onnx="second"))
+    assert connection.sent == ["b.onnx"]
+
+
+def test_a_file_of_the_wrong_size_is_sent_again(connection: Counting, tmp_path: Path) -> None:
+    files = made(tmp_path, a_onnx="first")
+    (path,) = deploy(connection, str(tmp_path / "work"), files).values()
+    Path(path).write_text("fir")
+    deploy(connection, str(tmp_path / "work"), files)
+    assert Path(path).read_text() == "first"
+
+
+def test_a_local_file_that_changed_is_refused_and_not_kept(connection: Counting, tmp_path: Path) -> None:
+    files = made(tmp_path, a_onnx="first")
+    (tmp_path / "a.onnx").write_text("other")
+    with pytest.raises(TargetError, match="is not the file that was hashed"):
+        deploy(connection, str(tmp_path / "work"), files)
+    assert list((tmp_path / "work" / "cache").iterdir()) == []
+
+
+def test_a_local_file_that_is_missing_is_named(connection: Counting, tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="nothing cannot be read"):
+        deploy(connection, str(tmp_path / "work"), {"0" * 64: tmp_path / "nothing"})
+
+
+def test_nothing_to_send_is_fine(connection: Counting, tmp_path: Path) -> None:
+    assert deploy(connection, str(tmp_path / "work"), {}) == {}
+
+
+def test_the_cache_is_open_to_all_accounts_of_the_board(connection: Counting, tmp_path: Path) -> None:
+    deploy(connection, str(tmp_path / "work"), made(tmp_path, a_onnx="first"))
+    for folder in (tmp_path / "work", tmp_path / "work" / "cache"):
+        assert oct(folder.stat().st_mode & 0o7777) == "0o1777"
+
+
+def test_what_broken_transfers_left_is_removed_after_an_hour(connection: Counting, tmp_path: Path) -> None:
+    cache = tmp_path / "work" / "cache"
+    cache.mkdir(parents=True)
+    for name, age in (("old.onnx.part-123456789abc", "2 hours ago"), ("new.onnx.part-123456789abc", "now")):
+        subprocess.run(["touch", "-d", age, cache / name], check=True)
+    deploy(connection, str(tmp_path / "work"), {})
+    assert [path.name for path in cache.iterdir()] == ["new.onnx.part-123456789abc"]
+
+
+def test_a_cache_that_cannot_be_made_is_named(connection: Counting, tmp_path: Path) -> None:
+    (tmp_path / "work").write_text("a file")
+    with pytest.raises(TargetError, match=rf"pi5: the cache folder {tmp_path}/work/cache cannot be made: "):
+        deploy(connection, str(tmp_path / "work"), made(tmp_path, a_onnx="first"), board="pi5")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_files_that_do_not_fit_are_refused_before_anything_is_sent(
+    connection: Counting, small_disk: Path, tmp_path: Path
+) -> None:
+    files = made(tmp_path, a_onnx="a" * 2_000_000, b_onnx="b" * 2_000_000)
+    with pytest.raises(BoardFullError, match=rf"pi5 needs 5\.0 MB for 2 files, has 4\.2 MB at {small_disk}/cache"):
+        deploy(connection, str(small_disk), files, board="pi5")
+    assert connection.sent == []
+    one = dict(list(files.items())[:1])
+    deploy(connection, str(small_disk), one)
+    deploy(connection, str(small_disk), one)  # what is there needs no room
+
+
+def test_odd_folders_are_quoted(connection: Counting, tmp_path: Path) -> None:
+    workdir = tmp_path / "it's a $HOME"
+    (path,) = deploy(connection, str(workdir), made(tmp_path, a_onnx="first")).values()
+    assert Path(path).read_text() == "first"
+
+
+def test_what_the_board_prints_is_parsed() -> None:
+    df = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda 100 90 10 90% /\n"
+    assert parse_look(f"  12 abc.onnx\n 0 d.npz\n 12 total\n=free\n{df}") == ({"abc.onnx": 12, "d.npz": 0}, 10240)
+    assert parse_look(f"7 abc.onnx\n=free\n{df}") == ({"abc.onnx": 7}, 10240)
+    assert parse_look("=free\n") == ({}, None)
+    assert "/dev/null" in look_command("/x", ())
