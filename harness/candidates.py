@@ -18,7 +18,7 @@ import numpy as np
 
 from ..compression.apply import Artifact, apply_recipe
 from ..compression.cache import write_atomically
-from ..compression.data import Dataset, describe, load_data, model_inputs, random_data, refuse_overlap
+from ..compression.data import Dataset, load_data, model_inputs, random_data, refuse_overlap
 from ..compression.errors import CompressionError, UnsupportedRecipeError
 from ..compression.evaluate import Evaluation, evaluate, host_outputs
 from ..compression.model import Model, read_model
@@ -141,12 +141,14 @@ class Prepared:
     def _golden(self, source: Source) -> np.ndarray[Any, np.dtype[np.intp]]:
         return subset_indices(len(source.test), GOLDEN_SAMPLES, self._plan.seed)
 
-    def datasets(self) -> dict[str, Any]:
-        """Name and hash of the data of each model."""
-        return {
-            name: {"test": describe(s.test), "calibration": None if s.calibration is None else describe(s.calibration)}
-            for name, s in self._sources.items()
-        }
+
+def datasets(sources: Mapping[str, Source]) -> dict[str, Any]:
+    """Name, hash and size of the data of each model: what a run keeps of it."""
+
+    def told(data: Dataset | None) -> str | None:
+        return None if data is None else f"{data.name}, {len(data)} samples, sha256 {data.sha256}"
+
+    return {name: {"test": told(s.test), "calibration": told(s.calibration)} for name, s in sources.items()}
 
 
 def board_samples(plan: Plan, board: Board) -> int:

@@ -18,7 +18,7 @@ from ..targets.open import shares_this_machine
 from ..targets.quiet import machine_time
 from .assemble import assemble
 from .boardrun import RunContext, measure_board
-from .candidates import Prepared, Source, prepare, read_sources
+from .candidates import Prepared, Source, datasets, prepare, read_sources
 from .errors import Interrupted
 from .home import Home
 from .plan import Cell, Plan, expand
@@ -44,7 +44,8 @@ def run_plan(plan: Plan, home: Home, *, new: bool, command: str, progress: Progr
     cells = expand(plan, {name: source.model.format for name, source in sources.items()})
     store = Store.open(home.database)
     with ExitStack() as stack:
-        run = _begin(store, plan, cells, new=new, command=command, progress=progress, hold=_holder(home, stack))
+        origin = {**provenance(command), "data": datasets(sources)}
+        run = _begin(store, plan, cells, origin, new=new, progress=progress, hold=_holder(home, stack))
         return _carry_out(run, store, plan, sources, cells, home, progress)
 
 
@@ -90,9 +91,9 @@ def _begin(
     store: Store,
     plan: Plan,
     cells: Sequence[Cell],
+    origin: Mapping[str, Any],
     *,
     new: bool,
-    command: str,
     progress: Progress,
     hold: Callable[[str], None],
 ) -> RunRow:
@@ -118,7 +119,7 @@ def _begin(
             "baseline": plan.baseline,
             "budget": plan.budget,
             "shortlist": plan.shortlist,
-            "provenance": provenance(command),
+            "provenance": origin,
         },
     )
     hold(row.run_id)
