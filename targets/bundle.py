@@ -8,10 +8,21 @@ import zipfile
 from functools import cache
 from pathlib import Path
 
+from .agent.failures import TOO_OLD
+
 _SOURCES = Path(__file__).parent / "agent"
 _PACKAGE = "hilbench_agent"
 _SHEBANG = b"#!/usr/bin/env python3\n"
-_ENTRY = f"import sys\n\nfrom {_PACKAGE}.__main__ import main\n\nsys.exit(main(sys.argv[1:]))\n"
+# Looked at before anything is imported, so that an old interpreter says this and not where it stumbled.
+_ENTRY = f"""import sys
+
+if sys.version_info < (3, 10):
+    sys.exit("{TOO_OLD}3.10 or newer on the board; this one is %d.%d" % sys.version_info[:2])
+
+from {_PACKAGE}.__main__ import main
+
+sys.exit(main(sys.argv[1:]))
+"""
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the zip format's first date
 
 

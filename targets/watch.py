@@ -21,6 +21,8 @@ _DRAIN_TIMEOUT_S = 300.0
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 15.0
 _EXPIRIES = 2
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_BOOT_ID_TIMEOUT_S = 60.0
 _CANCEL_POLL_S = 0.2
 
 # $1 folder, $2 first byte (from 1). Sleeps in `read` until the agent rings; ends when the agent has ended, as the pipe
@@ -83,7 +85,7 @@ def watch(
             if follower.end is not None:
                 break
             _require_alive(follower, state)
-            expiries = 0 if follower.offset > mark else expiries
+            expiries = 0
             if follower.silent_s() >= silence_s:
                 expiries += 1
                 if expiries > _EXPIRIES:
@@ -181,6 +183,9 @@ def _with_connection(
     deadline, delay_s = time.monotonic() + give_up_s, _FIRST_DELAY_S
     while True:
         try:
+            _require_same_boot(follower)
+            if follower.end is not None:
+                return {}
             if cancel is not None and cancel.is_set():
                 stop_session(follower.session, follower.connection)
             state = ask_agent(follower.session, follower.connection, "status")
@@ -203,22 +208,42 @@ def _drain(follower: _Follower, state: dict[str, Any]) -> None:
             f"the board no longer has what it journaled ({journal_bytes or 0} of {follower.offset} bytes): "
             "its disk was rolled back or cleaned"
         )
+    _fetch(follower)
+
+
+def _fetch(follower: _Follower) -> None:
     journal = shlex.quote(f"{follower.session.jobdir}/{JOURNAL}")
     done = follower.connection.run(f"tail -c +{follower.offset + 1} {journal}", timeout_s=_DRAIN_TIMEOUT_S)
     if done.status == 0 and done.stdout:
         follower.take(done.stdout)
 
 
+def _require_same_boot(follower: _Follower) -> None:
+    """Asked first and without the agent: after a sudden end the board's disk may have lost the agent's file.
+
+    A journal that ended before the restart is whole all the same, so what is left of it is fetched before complaining.
+    """
+    done = follower.connection.run(f"cat {_BOOT_ID}", timeout_s=_BOOT_ID_TIMEOUT_S)
+    if done.status != 0 or done.stdout.decode(errors="replace").strip() == follower.session.boot_id:
+        return
+    _fetch(follower)
+    if follower.end is None:
+        raise AgentLostError(f"the board restarted while the job ran; {_progress(follower)}")
+
+
+def _progress(follower: _Follower) -> str:
+    return f"{follower.done} of {follower.of} processes were done" if follower.of else "nothing was done yet"
+
+
 def _require_alive(follower: _Follower, state: dict[str, Any]) -> None:
     if state["state"] == "running":
         return
-    count = f"{follower.done} of {follower.of} processes were done" if follower.of else "nothing was done yet"
-    if state["boot_id"] != follower.session.boot_id:
-        raise AgentLostError(f"the board restarted while the job ran; {count}")
+    count = _progress(follower)
     note = (state["agent"] or {}).get("note")
     if note and "No space left" in note:
         raise BoardFullError(f"the board's disk is full, the agent could not journal ({note}); {count}")
-    raise AgentLostError(f"the agent on the board {'ended: ' + note if note else 'was killed'}; {count}")
+    words = note or state["last_words"]
+    raise AgentLostError(f"the agent on the board {'ended: ' + words if words else 'was killed'}; {count}")
 
 
 @contextmanager

@@ -60,9 +60,9 @@ def _control(command: str, rest: list[str]) -> int:
 
 
 def _start(jobdir: Path) -> int:
-    from .daemon import detach
+    from .daemon import LOG, detach
 
-    print(detach(partial(_run_detached, jobdir), jobdir / "agent.log"))
+    print(detach(partial(_run_detached, jobdir), jobdir / LOG))
     return 0
 
 

@@ -24,16 +24,16 @@ def check_outputs(task: Task, module: ModuleType) -> dict[str, Any]:
     Returns `golden` and `accuracy`: {output name: Array of all samples} (`accuracy` None without such inputs), `used`.
     """
     golden_path, accuracy_path = str(task.cell["golden"]), task.cell["accuracy"]
-    arrays = read_inputs(task, golden_path)
+    arrays = read_inputs(golden_path)
     model = load(task, module, profile=True)
     golden = feeds(arrays, model, golden_path)
-    enter_phase(task.phase_file, "first")
+    enter_phase("first")
     inspected = guarded(lambda: model.inspect(golden[0]), "in its first inference")
-    enter_phase(task.phase_file, "steady")
+    enter_phase("steady")
     answer: dict[str, Any] = {"golden": _outputs(model, golden), "accuracy": None}
     if accuracy_path is not None:
-        accuracy = feeds(read_inputs(task, accuracy_path), model, accuracy_path)
-        enter_phase(task.phase_file, "steady")
+        accuracy = feeds(read_inputs(accuracy_path), model, accuracy_path)
+        enter_phase("steady")
         answer["accuracy"] = _outputs(model, accuracy)
     return {**answer, "used": {**model.used(), **inspected}}
 

@@ -31,17 +31,17 @@ def count_instructions(task: Task, module: ModuleType) -> dict[str, Any]:
     same for every cell and not subtracted.
     """
     path = str(task.cell["timing"])
-    arrays = read_inputs(task, path)
+    arrays = read_inputs(path)
     counter = open_counter(int(task.cell["threads"]))
     gc.collect()
     gc.disable()
     load_count, model = _window(counter, lambda: load(task, module))
     samples = feeds(arrays, model, path)
-    first_call = first_inference(task, model, samples[0])
+    first_call = first_inference(model, samples[0])
     first_count, _ = guarded(lambda: _window(counter, first_call), "in its first inference")
-    enter_phase(task.phase_file, "warmup")
+    enter_phase("warmup")
     warmup = guarded(lambda: _series(counter, model, samples, task.warmup_iterations), "while it warmed up")
-    enter_phase(task.phase_file, "steady")
+    enter_phase("steady")
     steady = guarded(lambda: _series(counter, model, samples, task.iterations), "in its steady inferences")
     return {
         "load_ns": None,

@@ -11,17 +11,21 @@ import fcntl
 import json
 import os
 import signal
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .identity import boot_id, is_alive, session_members, start_ticks
+from .job import JobError
 from .journal import JOURNAL
 
 IDENTITY = "agent.json"
 LOCK = "agent.lock"
+LOG = "agent.log"
 PROGRAM = "program"
 _IDENTITY_BYTES = 4096
 _STOP_WAIT_S = 10.0
@@ -112,39 +116,48 @@ def detach(work: Callable[[Callable[[str], None]], int], log: Path) -> str:
     with os.fdopen(read_end, "r", encoding="utf-8") as pipe:
         announced = pipe.read().strip()
     if not announced:
-        raise AgentError(f"the agent ended before it began: {_last_line(log)}")
+        raise AgentError(f"the agent ended before it began: {_last_line(log) or 'no message'}")
     if announced.startswith("!"):
         raise AgentError(announced[1:])
     return announced
 
 
 def _become_daemon(work: Callable[[Callable[[str], None]], int], log: Path, write_end: int) -> None:
+    """Do the work as the daemon that this process now is; never returns."""
+    announced = False
+
+    def announce(text: str) -> None:
+        nonlocal announced
+        announced = True
+        os.write(write_end, text.encode())
+        os.close(write_end)
+
     status = 1
     try:
         null, output = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         for source, target in ((null, 0), (output, 1), (output, 2)):
             os.dup2(source, target)
-
-        def announce(text: str) -> None:
-            os.write(write_end, text.encode())
-            os.close(write_end)
-
-        try:
-            status = work(announce)
-        except AgentError as error:
+        status = work(announce)
+    except (AgentError, JobError, OSError) as error:
+        print(error, file=sys.stderr, flush=True)
+        if not announced:
             os.write(write_end, f"!{error}".encode())
+    except BaseException:  # noqa: BLE001  the daemon ends here in any case
+        traceback.print_exc()  # into the log: what follows would swallow it
+        sys.stderr.flush()
     finally:
         os._exit(status)
 
 
 def describe(jobdir: Path) -> dict[str, Any]:
-    """The job's state: `absent`, `running` or `ended`, who, this boot's id, and how long the journal is."""
+    """The job's state: `absent`, `running` or `ended`; who, its log's last line, this boot, the journal's length."""
     identity = read_identity(jobdir)
     journal = jobdir / JOURNAL
     alive = identity is not None and is_alive(identity.pid, identity.start_ticks, identity.boot_id)
     return {
         "state": "absent" if identity is None else "running" if alive else "ended",
         "agent": None if identity is None else asdict(identity),
+        "last_words": _last_line(jobdir / LOG),
         "boot_id": boot_id(),
         "journal_bytes": journal.stat().st_size if journal.exists() else None,
     }
@@ -173,8 +186,9 @@ def _kill(pid: int) -> None:
 
 
 def _last_line(log: Path) -> str:
+    """The last line of a log; empty where there is none."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
         lines = []
-    return lines[-1] if lines else "no message"
+    return lines[-1] if lines else ""

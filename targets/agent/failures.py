@@ -9,6 +9,8 @@ TIMEOUT = "timeout"
 UNSUPPORTED = "unsupported"
 MEMORY_EXHAUSTED = "the board's memory was exhausted"
 
+TOO_OLD = "hilbench needs Python "  # how the agent's file answers an interpreter that is too old for it
+
 _LONGEST_REASON = 300
 
 
@@ -43,6 +45,8 @@ def explain_exit(status: int, *, phase: str, oom_kills: int | None, last_words: 
         return CellFailure(UNSUPPORTED, f"the runtime uses an instruction that this processor lacks (SIGILL) {phase}")
     if status < 0:
         return CellFailure(ERROR, f"the process was ended by {_signal_name(-status)} {phase}")
+    if last_words.startswith(TOO_OLD):
+        return CellFailure(UNSUPPORTED, one_sentence(last_words))
     words = f": {one_sentence(last_words)}" if last_words.strip() else ""
     return CellFailure(ERROR, f"the process ended with status {status} and no result {phase}{words}")
 

@@ -32,20 +32,20 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
     `used`. Setting the next input and all bookkeeping lie between the windows; the garbage collector is off.
     """
     path = str(task.cell["timing"])
-    arrays = read_inputs(task, path)
+    arrays = read_inputs(path)
     load_ns, model = _timed_load(task, module)
     samples = feeds(arrays, model, path)
-    first_ns, _ = guarded(lambda: elapsed_ns(first_inference(task, model, samples[0])), "in its first inference")
+    first_ns, _ = guarded(lambda: elapsed_ns(first_inference(model, samples[0])), "in its first inference")
     gc.collect()
     gc.freeze()
     gc.disable()
-    enter_phase(task.phase_file, "warmup")
+    enter_phase("warmup")
     warmup = guarded(
         lambda: _series(model, samples, 1, task.warmup_iterations, task.warmup_seconds, task.max_iterations),
         "while it warmed up",
     )
     loop_k = task.loop_k or choose_loop_k(warmup[len(warmup) // 2 :], clock_step_ns())
-    enter_phase(task.phase_file, "steady")
+    enter_phase("steady")
     before = resource.getrusage(resource.RUSAGE_SELF)
     steady = guarded(
         lambda: _series(model, samples, loop_k, task.iterations, task.min_seconds, task.max_iterations),

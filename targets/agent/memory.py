@@ -57,15 +57,15 @@ def measure_memory(task: Task, module: ModuleType) -> dict[str, Any]:
     Returns `memory` with the fields of MemoryPhases (absolute bytes; None = not available) and `used`.
     """
     path = str(task.cell["timing"])
-    arrays = read_inputs(task, path)
+    arrays = read_inputs(path)
     peak = PeakMemory()
     baseline_bytes = peak.phase_bytes()
     model = load(task, module)
     load_bytes = peak.phase_bytes()
     samples = feeds(arrays, model, path)
-    guarded(first_inference(task, model, samples[0]), "in its first inference")
+    guarded(first_inference(model, samples[0]), "in its first inference")
     first_bytes = peak.phase_bytes()
-    enter_phase(task.phase_file, "steady")
+    enter_phase("steady")
     for index in range(task.iterations):
         guarded(model.bind(samples[index % len(samples)]), "in its steady inferences")
     steady_bytes = peak.phase_bytes()

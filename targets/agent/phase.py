@@ -1,6 +1,7 @@
 """What a process is doing, left in a small file so that its death can be explained.
 
 A file and not a message: writing to the page cache wakes nobody, so nothing else runs while the process is timed.
+Workers run in the job's folder, so the file is `phase` there.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+PHASE = "phase"
 _BYTES = 32
 _CLAUSES = {
     "import": "while it imported the runtime",
@@ -20,9 +22,9 @@ _CLAUSES = {
 }
 
 
-def enter_phase(path: str, name: str) -> None:
-    """Note that the process is now in phase `name`."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+def enter_phase(name: str) -> None:
+    """Note that this process, which runs in the job's folder, is now in phase `name`."""
+    fd = os.open(PHASE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         os.pwrite(fd, name.ljust(_BYTES).encode("ascii"), 0)
     finally:

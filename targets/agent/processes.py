@@ -16,7 +16,7 @@ from typing import Any
 
 from .failures import TIMEOUT, UNSUPPORTED, CellFailure, explain_exit
 from .interrupts import Interrupts, StopRequested
-from .phase import phase_clause
+from .phase import PHASE, phase_clause
 from .state import read_oom_kills
 
 _EXIT_WAIT_S = 10.0
@@ -33,6 +33,7 @@ class Worker:
     phase_file: Path
     oom_kills: int | None
     buffer: bytearray = field(default_factory=bytearray)
+    ended: bool = False
 
 
 def start(argv: list[str], *, site: str | None, threads: int, jobdir: Path) -> Worker:
@@ -40,7 +41,7 @@ def start(argv: list[str], *, site: str | None, threads: int, jobdir: Path) -> W
 
     Raises CellFailure `unsupported` where the interpreter cannot be started.
     """
-    log, phase_file = jobdir / "worker.log", jobdir / "phase"
+    log, phase_file = jobdir / "worker.log", jobdir / PHASE
     phase_file.unlink(missing_ok=True)
     answers, worker_end = os.pipe()
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -114,7 +115,13 @@ def failure_of_exit(worker: Worker, status: int) -> CellFailure:
 
 
 def end(worker: Worker, *, kill: bool) -> int:
-    """Let the worker end (or end it and its children now), reap it and close its pipes. Returns its exit status."""
+    """Let the worker end (or end it and its children now), reap it and close its pipes. Returns its exit status.
+
+    May be called again: an end that is looked at for its reason is followed by the one that tidies up.
+    """
+    if worker.ended:
+        return worker.process.wait()
+    worker.ended = True
     if worker.process.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
             worker.process.stdin.close()

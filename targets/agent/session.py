@@ -191,8 +191,6 @@ def _task(session: Session, step: Step) -> dict[str, Any]:
         "iterations": job.iterations,
         "min_seconds": job.min_seconds,
         "max_iterations": job.max_iterations,
-        "phase_file": str(session.jobdir / "phase"),
-        "profile_prefix": str(session.jobdir / "profile"),
     }
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_PROFILE = "profile"  # in the job's folder, where workers run
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -34,21 +36,19 @@ class Task:
     iterations: int
     min_seconds: float
     max_iterations: int
-    phase_file: str
-    profile_prefix: str
     import_ns: int | None = None
 
 
-def read_inputs(task: Task, path: str) -> Arrays:
+def read_inputs(path: str) -> Arrays:
     """The arrays of an input file, not yet matched to the model."""
-    enter_phase(task.phase_file, "inputs")
+    enter_phase("inputs")
     return read_arrays(path)
 
 
 def load(task: Task, module: ModuleType, *, profile: bool = False) -> LoadedModel:
     """Load the cell's model; a refusal becomes a CellFailure."""
-    enter_phase(task.phase_file, "load")
-    prefix = task.profile_prefix if profile else None
+    enter_phase("load")
+    prefix = _PROFILE if profile else None
     return guarded(lambda: load_model(module, task.cell, prefix), "while it loaded the model")
 
 
@@ -57,9 +57,9 @@ def feeds(arrays: Arrays, model: LoadedModel, path: str) -> list[Arrays]:
     return match_inputs(arrays, model.inputs, path)
 
 
-def first_inference(task: Task, model: LoadedModel, sample: Arrays) -> Callable[[], object]:
+def first_inference(model: LoadedModel, sample: Arrays) -> Callable[[], object]:
     """Bind the first sample; the caller makes (and times) the call through `guarded`."""
-    enter_phase(task.phase_file, "first")
+    enter_phase("first")
     return guarded(lambda: model.bind(sample), "while its inputs were set")
 
 

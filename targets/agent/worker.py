@@ -61,7 +61,6 @@ def attempt(task: dict[str, Any], module: ModuleType | None) -> dict[str, Any]:
 
 def _perform(raw: dict[str, Any], module: ModuleType | None) -> dict[str, Any]:
     if module is None:
-        enter_phase(raw["phase_file"], "import")
         raw["import_ns"], module = _timed_import(raw["cell"]["runtime"])
     task = Task(**raw)
     # Each kind imports only what it needs: a small board compiles this file's modules anew in every process.
@@ -92,6 +91,7 @@ def _import_all() -> None:
 
 
 def _timed_import(runtime: str) -> tuple[int, ModuleType]:
+    enter_phase("import")
     start = time.perf_counter_ns()
     module = import_runtime(runtime)
     return time.perf_counter_ns() - start, module
