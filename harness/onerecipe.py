@@ -17,7 +17,14 @@ from .progress import Say
 
 
 def compress_one(
-    model_file: Path, recipe_name: str, folder: Path, *, calibration: Path | None, data: Path | None, say: Say
+    model_file: Path,
+    recipe_name: str,
+    folder: Path,
+    *,
+    cache: Path,
+    calibration: Path | None,
+    data: Path | None,
+    say: Say,
 ) -> dict[str, Any]:
     """Compress one model for `hilbench compress`: the artifact and a JSON file with the facts, in `folder`."""
     recipe = parse_recipe(recipe_name)
@@ -25,7 +32,6 @@ def compress_one(
     kind = "none" if data is None else "classification"
     wanted = TaskPlan(kind=kind, test=data, calibration=calibration, scale=None, mean=(), std=(), layout="nchw")
     test, samples, task = read_data(wanted, model, seed=0)
-    cache = folder / ".cache"
     artifact = apply_recipe(
         model, recipe, samples, task, cache=cache, progress=lambda what, done, of: say(f"{what} ({done}/{of})")
     )

@@ -43,7 +43,8 @@ class Progress:
             from rich.progress import Progress as RichProgress
 
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._rich = RichProgress(*columns, console=Console(stderr=True), transient=True)
+            # No refresh by a clock: it would work while this machine is timed. The bars move in gaps only.
+            self._rich = RichProgress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
             self._rich.start()
         return self
 
@@ -75,7 +76,7 @@ class Progress:
             with self._lock:
                 if subject not in self._tasks:
                     self._tasks[subject] = self._rich.add_task(subject, total=of)
-                self._rich.update(self._tasks[subject], completed=done, total=of)
+                self._rich.update(self._tasks[subject], completed=done, total=of, refresh=True)
             return
         tenth = 10 * done // max(of, 1)
         if tenth > self._tenths.get(subject, 0):

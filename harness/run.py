@@ -202,7 +202,7 @@ def _measure_group(context: RunContext, boards: Sequence[Board], cells: Mapping[
 def _join(threads: Sequence[threading.Thread]) -> None:
     for thread in threads:
         while thread.is_alive():
-            thread.join(timeout=0.2)
+            thread.join(timeout=3600)  # a wait with a limit can be interrupted by Ctrl-C; it ends with the thread
 
 
 def _complete(store: Store, run: RunRow) -> bool:
