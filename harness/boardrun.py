@@ -106,7 +106,8 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     mirror.parent.mkdir(parents=True, exist_ok=True)
     state = watch(session, reconnect=opened.reconnect, mirror=mirror, on_event=on_event, cancel=context.cancel)
     context.store.add_note(context.run_id, board.name, "collected", {"job_id": session.job.job_id, "state": state})
-    discard_session(session, opened.reconnect())
+    if not board.emulated:  # which is rolled back anyway
+        discard_session(session, opened.reconnect())
     if state == "stopped" or context.cancel.is_set():
         raise Interrupted("stopped")
 

@@ -85,7 +85,7 @@ def watch(
             if follower.end is not None:
                 break
             _require_alive(follower, state)
-            expiries = 0
+            expiries = 0 if follower.offset > mark else expiries
             if follower.silent_s() >= silence_s:
                 expiries += 1
                 if expiries > _EXPIRIES:

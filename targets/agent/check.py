@@ -45,7 +45,7 @@ def _outputs(model: LoadedModel, samples: list[dict[str, NDArray[Any]]]) -> dict
     total_bytes = 0
     for sample in samples:
         for kept, values in zip(collected, guarded(lambda: _run(model, sample), "on a check input"), strict=True):  # noqa: B023
-            kept.append(np.array(values))  # a copy: the runtime may reuse its memory
+            kept.append(np.asarray(values))
             total_bytes += kept[-1].nbytes
         if total_bytes > _MOST_OUTPUT_BYTES:
             mib = _MOST_OUTPUT_BYTES // 2**20

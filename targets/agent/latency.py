@@ -41,14 +41,14 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
     gc.disable()
     enter_phase("warmup")
     warmup = guarded(
-        lambda: _series(model, samples, 1, task.warmup_iterations, task.warmup_seconds, task.max_iterations),
+        lambda: timed_series(model, samples, 1, task.warmup_iterations, task.warmup_seconds, task.max_iterations),
         "while it warmed up",
     )
     loop_k = task.loop_k or choose_loop_k(warmup[len(warmup) // 2 :], clock_step_ns())
     enter_phase("steady")
     before = resource.getrusage(resource.RUSAGE_SELF)
     steady = guarded(
-        lambda: _series(model, samples, loop_k, task.iterations, task.min_seconds, task.max_iterations),
+        lambda: timed_series(model, samples, loop_k, task.iterations, task.min_seconds, task.max_iterations),
         "in its steady inferences",
     )
     after = resource.getrusage(resource.RUSAGE_SELF)
@@ -94,7 +94,7 @@ def _timed_load(task: Task, module: ModuleType) -> tuple[int, LoadedModel]:
     return time.perf_counter_ns() - start, model
 
 
-def _series(
+def timed_series(
     model: LoadedModel,
     inputs: list[dict[str, NDArray[Any]]],
     loop_k: int,

@@ -31,7 +31,7 @@ class LoadedModel(Protocol):
         ...
 
     def read(self, returned: object) -> list[NDArray[Any]]:
-        """The outputs, in the order of `output_names`, after a bound call returned `returned`."""
+        """The outputs, in the order of `output_names`, after a bound call returned `returned`; they stay."""
         ...
 
     def used(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from array import array
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from hilbench.targets.agent.counters import syscall_number
 from hilbench.targets.agent.failures import explain_exit
 from hilbench.targets.agent.job import Job, JobError, job_from_json, job_to_json
 from hilbench.targets.agent.journal import parse_journal
-from hilbench.targets.agent.latency import choose_loop_k
+from hilbench.targets.agent.latency import choose_loop_k, timed_series
 from hilbench.targets.agent.memory import PeakMemory, resident_split
 from hilbench.targets.agent.runtime_onnx import read_profile
 from hilbench.targets.agent.schedule import schedule
 from hilbench.targets.agent.state import read_state
 from hilbench.targets.bundle import build_agent
+from numpy.typing import NDArray
 
 from .agent_jobs import agent, agent_file, cell, job
 
@@ -139,6 +141,59 @@ def test_count_schedule_without_blocks_still_checks(tmp_path: Path) -> None:
 )
 def test_loop_k_makes_a_sample_a_thousand_clock_steps(warmup_ns: list[int], step_ns: int, loop_k: int) -> None:
     assert choose_loop_k(array("q", warmup_ns), step_ns) == loop_k
+
+
+class SteadyModel:
+    """Takes 100 ns of a clock of its own per inference; notes which inputs it was given."""
+
+    inputs = ()
+    output_names = ()
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_ns = 0
+        self.bound: list[float] = []
+        monkeypatch.setattr("hilbench.targets.agent.latency.time.perf_counter_ns", lambda: self.now_ns)
+
+    def bind(self, sample: Mapping[str, NDArray[Any]]) -> Callable[[], object]:
+        self.bound.append(float(sample["x"][0]))
+        self.now_ns += 7  # setting an input takes time, outside of the window
+        return self.run
+
+    def run(self) -> None:
+        self.now_ns += 100
+
+    def read(self, returned: object) -> list[NDArray[Any]]:
+        raise AssertionError("nothing is read in a timed series")
+
+    def used(self) -> dict[str, Any]:
+        return {}
+
+    def inspect(self, sample: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+        return {}
+
+
+FEEDS = [{"x": np.array([float(number)])} for number in range(3)]
+
+
+@pytest.mark.parametrize("loop_k", [1, 5])
+def test_sample_is_the_time_of_one_inference_whatever_loop_k(monkeypatch: pytest.MonkeyPatch, loop_k: int) -> None:
+    samples = timed_series(SteadyModel(monkeypatch), FEEDS, loop_k, 4, 0.0, 10)
+    assert samples.tolist() == [100] * 4
+
+
+def test_inputs_are_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = SteadyModel(monkeypatch)
+    timed_series(model, FEEDS, 1, 5, 0.0, 10)
+    assert model.bound == [0, 1, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("minimum", "seconds", "maximum", "number"), [(4, 1070e-9, 50, 10), (4, 1.0, 8, 8), (0, 0, 9, 0)]
+)
+def test_series_ends_by_number_and_duration_but_never_above_the_most(
+    monkeypatch: pytest.MonkeyPatch, minimum: int, seconds: float, maximum: int, number: int
+) -> None:
+    assert len(timed_series(SteadyModel(monkeypatch), FEEDS, 1, minimum, seconds, maximum)) == number
 
 
 @pytest.mark.parametrize(

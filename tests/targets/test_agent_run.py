@@ -161,10 +161,10 @@ def test_resumed_job_runs_only_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_twin_gets_the_loop_k_of_its_subject(tmp_path: Path) -> None:
-    subject = cell("subject", tmp_path, check=False, memory=False, loop_k=4)
+    subject = cell("subject", tmp_path, check=False, memory=False, loop_k=7)
     twin = cell("twin", tmp_path, check=False, memory=False)
     events = run_job(tmp_path, job(subject, twin))
-    assert {trial["loop_k"] for trial in of_kind(events, "trial")} == {4}
+    assert {trial["loop_k"] for trial in of_kind(events, "trial")} == {7}
 
 
 def test_same_outputs_from_both_runtimes_in_count_and_latency_mode(

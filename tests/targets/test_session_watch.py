@@ -30,6 +30,7 @@ from .agent_jobs import (
     no_processes_left,
     of_kind,
     save_slow_model,
+    stand_in_runtime,
     wait_for,
 )
 from .openssh_server import running
@@ -232,6 +233,22 @@ def test_stop_ends_every_process_of_the_job(tmp_path: Path, board: Path) -> None
     stop_session(session)
     assert no_processes_left(sid)
     assert parse_journal((jobdir / JOURNAL).read_bytes())[-1]["state"] == "stopped"
+
+
+def test_stop_ends_what_a_runtime_has_started_on_its_own(tmp_path: Path, board: Path) -> None:
+    program = (
+        "import os, subprocess, time\n"
+        "helper = subprocess.Popen(['sleep', '600'], preexec_fn=os.setpgrp)\n"
+        f"open({str(tmp_path / 'helper')!r}, 'w').write(str(helper.pid))\n"
+        "time.sleep(600)\n"
+    )
+    given = job(cell("a", tmp_path, site=stand_in_runtime(tmp_path, program)))
+    session = start_session(open_local(), str(board), given)
+    noted = tmp_path / "helper"
+    helper = int(wait_for(lambda: noted.exists() and noted.read_text(), "the helper of the runtime"))
+    assert alive(helper)
+    stop_session(session)
+    wait_for(lambda: not alive(helper), "the end of the helper")
 
 
 def test_stop_ends_an_agent_that_does_not_listen(tmp_path: Path, board: Path) -> None:
