@@ -142,14 +142,3 @@ def test_ctrl_c_waits_until_the_agent_on_the_board_has_stopped(lab: Lab, tmp_pat
         process.communicate(timeout=60)
         assert process.returncode == 130
         assert agents(lab.folder / "work") == []
-
-
-def test_two_entries_of_one_machine_are_measured_one_after_the_other(lab: Lab, banner_server: OpensshServer) -> None:
-    entry = inventory(banner_server, lab.folder / "work").split("boards:\n")[1]
-    (lab.folder / "inventory.yaml").write_text("boards:\n" + entry + entry.replace("board:", "again:"))
-    boards = ["--board", "board", "--board", "again"]
-    done = lab.run("bench", DIGITS / "digits.onnx", *boards)
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stderr.splitlines() if " processes" in line]
-    order = [("again" if "again:" in line else "board") for line in lines]
-    assert order == sorted(order, reverse=True), "the first board ends before the second begins"
