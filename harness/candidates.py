@@ -19,7 +19,7 @@ import numpy as np
 
 from ..compression.apply import Artifact, apply_recipe
 from ..compression.cache import write_atomically
-from ..compression.data import Dataset, load_data, model_inputs, random_data, refuse_overlap
+from ..compression.data import Dataset, describe, golden_inputs, load_data, model_inputs, random_data, refuse_overlap
 from ..compression.errors import CompressionError, UnsupportedRecipeError
 from ..compression.evaluate import Evaluation, evaluate, host_outputs
 from ..compression.model import Model, read_model
@@ -120,7 +120,7 @@ class Prepared:
     def golden_on_host(self, cell: Cell) -> dict[str, Array] | None:
         """Raw outputs of this machine for the golden inputs; None where it has no runtime for the format."""
         source = self._sources[cell.model]
-        inputs = model_inputs(source.test, source.model, source.task, self._golden(source))
+        inputs = _golden(source.test, source.model, source.task, self._plan.seed)
         return host_outputs(self.artifact(cell), inputs, cache=self._cache)
 
     def judged(self, cell: Cell, board: Board) -> tuple[Array, Array | None] | None:
@@ -137,9 +137,6 @@ class Prepared:
         """The name of the output that holds the scores."""
         return self._sources[cell.model].model.outputs[0].name
 
-    def _golden(self, source: Source) -> np.ndarray[Any, np.dtype[np.intp]]:
-        return subset_indices(len(source.test), GOLDEN_SAMPLES, self._plan.seed)
-
 
 def plan_hash(plan: Plan, sources: Mapping[str, Source]) -> str:
     """Identifies a plan: its text, what its model and data files hold, its boards."""
@@ -153,10 +150,10 @@ def plan_hash(plan: Plan, sources: Mapping[str, Source]) -> str:
 def datasets(sources: Mapping[str, Source]) -> dict[str, Any]:
     """Name, hash and size of the data of each model: what a run keeps of it."""
 
-    def told(data: Dataset | None) -> str | None:
-        return None if data is None else f"{data.name}, {len(data)} samples, sha256 {data.sha256}"
-
-    return {name: {"test": told(s.test), "calibration": told(s.calibration)} for name, s in sources.items()}
+    return {
+        name: {"test": describe(s.test), "calibration": None if s.calibration is None else describe(s.calibration)}
+        for name, s in sources.items()
+    }
 
 
 def board_samples(plan: Plan, board: Board) -> int:
@@ -204,11 +201,15 @@ def _source(entry: ModelPlan, seed: int, sizes: set[int], cache: Path) -> Source
     for size in sizes:
         judged[size] = subset_indices(len(test), size, seed)
         inputs[size] = BoardInputs(
-            golden=file(subset_indices(len(test), GOLDEN_SAMPLES, seed)),
+            golden=_input_file(_golden(test, model, task, seed), cache),
             accuracy=file(judged[size]) if task.metric else None,
             timing=file(subset_indices(len(test), TIMING_SAMPLES, seed + 1)),
         )
     return Source(model=model, task=task, test=test, calibration=calibration, inputs=inputs, judged=judged)
+
+
+def _golden(test: Dataset, model: Model, task: Task, seed: int) -> dict[str, Array]:
+    return golden_inputs(test, model, task, samples=GOLDEN_SAMPLES, seed=seed)
 
 
 def read_data(wanted: TaskPlan, model: Model, seed: int) -> tuple[Dataset, Dataset | None, Task]:
