@@ -27,6 +27,10 @@ class NoSuchRunError(StoreError):
     exit_code = 2
 
 
+class FencedError(StoreError):
+    """A result came from a job that had lost its board to another run: it is not stored."""
+
+
 class NoBoardError(HarnessError):
     """No board of the plan could be used."""
 
