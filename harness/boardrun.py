@@ -120,8 +120,10 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     context.store.add_note(context.run_id, board.name, "collected", {"job_id": session.job.job_id, "state": state})
     if not board.emulated:  # which is rolled back anyway
         discard_session(session, opened.reconnect())
-    if state == "stopped" or context.cancel.is_set():
+    if context.cancel.is_set():
         raise Interrupted("stopped")
+    if state == "stopped":  # all that it gave is stored
+        raise AgentLostError("the agent on the board was stopped, as by somebody who took the board meanwhile")
 
 
 def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell, lease: tuple[str, int] | None) -> None:
