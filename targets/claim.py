@@ -23,8 +23,8 @@ HOLDER_LINES = 7  # of a lease as the board reports it
 class Claim:
     """Who asks for a board, and for how long.
 
-    `owner` is `host:run id`: who comes back with the same one takes the lease again. `person` may use what he or she
-    reserved. The token will be higher than `least_token`.
+    `owner` is `host:run id`: who comes back with the same one takes the lease again. `person` may use what was
+    reserved for it. The token will be higher than `least_token`.
     """
 
     owner: str

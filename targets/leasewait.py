@@ -69,13 +69,15 @@ class _Waiting:
     def __init__(self, board: Board, claim: Claim, say: Callable[[str], None], cancel: threading.Event | None) -> None:
         self._board, self._claim, self._say = board, claim, say
         self._cancel = cancel or threading.Event()
-        self._since = time.monotonic()
+        self._since: float | None = None
         self._told: tuple[object, ...] | None = None
 
     def sleep(self, found: Holder | AgentLeft) -> None:
         """Say who has the board, once for each holder, and sleep until the next look."""
         name, wait_s = self._board.name, self._claim.wait_s
-        left_s = wait_s - (time.monotonic() - self._since)
+        moment = time.monotonic()
+        self._since = self._since or moment
+        left_s = wait_s - (moment - self._since)
         words = in_words(found, now=datetime.now().astimezone())
         if left_s <= 0:
             raise TargetError(

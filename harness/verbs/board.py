@@ -41,9 +41,10 @@ def list_(inventory: Path | None, *, as_json: bool) -> None:
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
 @verb
 def show(name: str, offline: bool, inventory: Path | None, *, as_json: bool) -> int:
-    """Show what the inventory says of a board (NAME or user@host), and who uses it, for what, until when.
+    """Show a board (NAME or user@host): what the inventory says, and who uses it.
 
-    An emulated board is not started for that. Exit code 4 if the board cannot be reached.
+    The board is asked for that: who, what for, until when. An emulated board is not started. Exit code 4 if the board
+    cannot be reached.
     """
     from ...targets.errors import TargetError
     from ..occupancy import occupancy

@@ -33,7 +33,7 @@ def connect(machine: Machine) -> SshConnection:
 
 
 class TestLeaseOnAnEmulatedBoard(LeaseContract):
-    controllers = 4
+    controllers = 3
     turns = 1
 
     @pytest.fixture

@@ -139,6 +139,11 @@ def test_a_person_keeps_a_board_for_a_while(labs: tuple[Lab, Lab], monkeypatch: 
     assert one.run("board", "check", "board").returncode == 0, "one's own reservation is for oneself"
 
     monkeypatch.setenv("LOGNAME", "somebody-else")
+    waiting = one.start("run", "plan.yaml")
+    assert "is reserved by " in line_with(waiting, "waiting up to 3600 s")
+    os.killpg(waiting.pid, signal.SIGINT)
+    _, stderr = waiting.communicate(timeout=60)
+    assert waiting.returncode == 130, stderr
     monkeypatch.setenv("HILBENCH_LEASE_WAIT_S", "0")
     for words in (["check", "board"], ["reserve", "board", "--for", "1h"], ["reserve", "board", "--release"]):
         refused = one.run("board", *words)

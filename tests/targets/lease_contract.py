@@ -83,6 +83,8 @@ class LeaseBoard:
 
 
 class LeaseContract:
+    """What each kind of connection and shell must give."""
+
     controllers = 8
     turns = 3
 
@@ -114,25 +116,6 @@ class LeaseContract:
         assert (found.token, found.remaining_s) == (1, TTL_S - 10)
         assert board.shown() == [found]
 
-    def test_a_board_given_back_is_free_and_tokens_only_grow(self, board: LeaseBoard) -> None:
-        tokens: list[int] = []
-        for who in "abca":
-            lease = board.take(claim(who))
-            tokens.append(lease.token)
-            lease.release()
-            assert board.shown() == []
-        assert tokens == [1, 2, 3, 4]
-        assert board.take(claim("d", least_token=40)).token == 41
-
-    def test_renewing_goes_by_the_uptime_of_the_board(self, board: LeaseBoard) -> None:
-        lease = board.take(claim("a"))
-        board.set_uptime(1020)
-        lease.renew()
-        board.set_uptime(1000 + TTL_S + 10)
-        assert isinstance(board.ask(claim("b")), Holder)
-        board.set_uptime(1020 + TTL_S)
-        assert board.take(claim("b")).token == 2
-
     def test_a_silent_holder_is_fenced(self, board: LeaseBoard) -> None:
         silent = board.take(claim("a"))
         board.set_uptime(1000 + TTL_S)
@@ -148,12 +131,6 @@ class LeaseContract:
         assert (done.status, done.stdout, done.stderr) == (5, b"out\n", b"err\n")
         assert names_in(board.connection, board.clock) == ["mark", "sys", "uptime"]
 
-    def test_one_that_is_over_but_that_nobody_took_can_be_renewed(self, board: LeaseBoard) -> None:
-        lease = board.take(claim("a"))
-        board.set_uptime(5000)
-        lease.renew()
-        assert board.shown()[0].remaining_s == TTL_S
-
     def test_a_restart_drops_the_lease_and_keeps_the_token(self, board: LeaseBoard) -> None:
         lease = board.take(claim("a"))
         board.boot("boot-2")
@@ -163,26 +140,11 @@ class LeaseContract:
             lease.renew()
         assert board.take(claim("b")).token == 2
 
-    def test_a_controller_that_comes_back_to_its_run_takes_its_lease_again(self, board: LeaseBoard) -> None:
-        agent = board.start_agent("a.1")
-        assert board.take(claim("a")).token == board.take(claim("a")).token == 1
-        assert not ended_now(board, f"{agent}/pid")
-        board.set_uptime(2000)
-        board.take(claim("b")).release()
-        assert board.take(claim("a")).token == 3
-
     def test_agents_of_others_are_ended_with_their_children_when_the_board_is_taken(self, board: LeaseBoard) -> None:
         agent = board.start_agent("a.1")
         assert board.take(claim("b")).token == 1
         assert ended(board.connection, f"{agent}/pid")
         assert ended(board.connection, f"{agent}/child")
-
-    def test_a_process_that_only_has_the_number_of_an_agent_is_left_alone(self, board: LeaseBoard) -> None:
-        agent = board.start_agent("a.1")
-        board.sh(f"""sed 's/"start_ticks": /&1/' {quoted(agent)}/agent.json >{board.clock}/x; cat {board.clock}/x \
-            >{quoted(agent)}/agent.json""")
-        board.take(claim("b"))
-        assert not ended_now(board, f"{agent}/pid")
 
     def test_a_reserved_board_is_for_the_one_who_reserved_it(self, board: LeaseBoard) -> None:
         assert self.reserve(board, "ada@lab", 7200, "soldering") is None
@@ -198,33 +160,6 @@ class LeaseContract:
         assert kept.person == "ada@lab"
         assert unreserve(board.connection, board.workdir, "ada@lab", clock=board.clock) is None
         assert board.take(claim("b")).token == 2
-
-    def test_a_board_in_use_cannot_be_reserved_by_somebody_else(self, board: LeaseBoard) -> None:
-        board.take(claim("a"))
-        found = self.reserve(board, "ada@lab", 60, "")
-        assert found is not None
-        assert found.owner == "lab:a"
-        assert self.reserve(board, "a@lab", 60, "") is None
-        other = self.reserve(board, "ada@lab", 60, "")
-        assert other is not None
-
-    def test_a_reservation_ends_by_itself(self, board: LeaseBoard) -> None:
-        self.reserve(board, "ada@lab", 60, "")
-        board.set_uptime(1060)
-        assert board.shown() == []
-        board.take(claim("b"))
-
-    def test_files_that_a_power_loss_cut_off_are_no_lease(self, board: LeaseBoard) -> None:
-        board.take(claim("a"))
-        for text in ("", "x\ny\nz\n", "9\nboot-1\nsoon\na\nb\nc\nd\n"):
-            for name in ("held", "reserved", "token"):
-                board.sh(f"printf %s {quoted(text)} >{board.workdir}/lease/{name}")
-            assert board.shown() == []
-            board.take(claim("b")).renew()
-
-    def test_to_look_makes_nothing(self, board: LeaseBoard) -> None:
-        assert board.shown() == []
-        assert names_in(board.connection, board.workdir.rpartition("/")[0]) == ["clock"]
 
     def test_controllers_that_ask_at_once_never_have_the_board_at_once(self, board: LeaseBoard) -> None:
         tokens: list[int] = []
@@ -261,6 +196,77 @@ class LeaseContract:
 
     def reserve(self, board: LeaseBoard, person: str, duration_s: float, note: str) -> Holder | None:
         return reserve(board.connection, board.workdir, person, duration_s=duration_s, note=note, clock=board.clock)
+
+
+class WholeLeaseContract(LeaseContract):
+    """All that the script must do; where it runs makes no difference to these."""
+
+    def test_a_board_given_back_is_free_and_tokens_only_grow(self, board: LeaseBoard) -> None:
+        tokens: list[int] = []
+        for who in "abca":
+            lease = board.take(claim(who))
+            tokens.append(lease.token)
+            lease.release()
+            assert board.shown() == []
+        assert tokens == [1, 2, 3, 4]
+        assert board.take(claim("d", least_token=40)).token == 41
+
+    def test_renewing_goes_by_the_uptime_of_the_board(self, board: LeaseBoard) -> None:
+        lease = board.take(claim("a"))
+        board.set_uptime(1020)
+        lease.renew()
+        board.set_uptime(1000 + TTL_S + 10)
+        assert isinstance(board.ask(claim("b")), Holder)
+        board.set_uptime(1020 + TTL_S)
+        assert board.take(claim("b")).token == 2
+
+    def test_one_that_is_over_but_that_nobody_took_can_be_renewed(self, board: LeaseBoard) -> None:
+        lease = board.take(claim("a"))
+        board.set_uptime(5000)
+        lease.renew()
+        assert board.shown()[0].remaining_s == TTL_S
+
+    def test_a_controller_that_comes_back_to_its_run_takes_its_lease_again(self, board: LeaseBoard) -> None:
+        agent = board.start_agent("a.1")
+        assert board.take(claim("a")).token == board.take(claim("a")).token == 1
+        assert not ended_now(board, f"{agent}/pid")
+        board.set_uptime(2000)
+        board.take(claim("b")).release()
+        assert board.take(claim("a")).token == 3
+
+    def test_a_process_that_only_has_the_number_of_an_agent_is_left_alone(self, board: LeaseBoard) -> None:
+        agent = board.start_agent("a.1")
+        board.sh(f"""sed 's/"start_ticks": /&1/' {quoted(agent)}/agent.json >{board.clock}/x; cat {board.clock}/x \
+            >{quoted(agent)}/agent.json""")
+        board.take(claim("b"))
+        assert not ended_now(board, f"{agent}/pid")
+
+    def test_a_board_in_use_cannot_be_reserved_by_somebody_else(self, board: LeaseBoard) -> None:
+        board.take(claim("a"))
+        found = self.reserve(board, "ada@lab", 60, "")
+        assert found is not None
+        assert found.owner == "lab:a"
+        assert self.reserve(board, "a@lab", 60, "") is None
+        other = self.reserve(board, "ada@lab", 60, "")
+        assert other is not None
+
+    def test_a_reservation_ends_by_itself(self, board: LeaseBoard) -> None:
+        self.reserve(board, "ada@lab", 60, "")
+        board.set_uptime(1060)
+        assert board.shown() == []
+        board.take(claim("b"))
+
+    def test_files_that_a_power_loss_cut_off_are_no_lease(self, board: LeaseBoard) -> None:
+        board.take(claim("a"))
+        for text in ("", "x\ny\nz\n", "9\nboot-1\nsoon\na\nb\nc\nd\n"):
+            for name in ("held", "reserved", "token"):
+                board.sh(f"printf %s {quoted(text)} >{board.workdir}/lease/{name}")
+            assert board.shown() == []
+            board.take(claim("b")).renew()
+
+    def test_to_look_makes_nothing(self, board: LeaseBoard) -> None:
+        assert board.shown() == []
+        assert names_in(board.connection, board.workdir.rpartition("/")[0]) == ["clock"]
 
 
 def ended_now(board: LeaseBoard, pid_file: str) -> bool:

@@ -19,7 +19,7 @@ from hilbench.targets.ssh import SshConnection
 from hilbench.targets.transfer import quoted
 
 from .agent_jobs import agent_pid, alive, cell, job, save_slow_model, wait_for
-from .lease_contract import LeaseBoard, LeaseContract, claim
+from .lease_contract import LeaseBoard, LeaseContract, WholeLeaseContract, claim
 
 TOOLS = [
     "cat",
@@ -43,7 +43,7 @@ TOOLS = [
 ]
 
 
-class TestLeaseOnThisMachine(LeaseContract):
+class TestLeaseOnThisMachine(WholeLeaseContract):
     @pytest.fixture
     def connection(self) -> Connection:
         return open_local()
@@ -68,7 +68,7 @@ class Without(LocalConnection):
         return super().run(f"PATH={self.path}; export PATH; {command}", timeout_s=timeout_s, stdin=stdin)
 
 
-class TestLeaseWithoutFlock(LeaseContract):
+class TestLeaseWithoutFlock(WholeLeaseContract):
     @pytest.fixture
     def connection(self, tmp_path: Path) -> Connection:
         for name in TOOLS:
