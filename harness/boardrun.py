@@ -15,8 +15,8 @@ from ..targets.deploy import deploy
 from ..targets.errors import TargetError
 from ..targets.open import OpenBoard, open_board
 from ..targets.provision import try_runtimes
-from ..targets.session import Session, attach_session, discard_session, start_session
-from ..targets.watch import AgentLostError, watch
+from ..targets.session import Session, attach_session, discard_session
+from ..targets.watch import AgentLostError
 from .assemble import alive_cells
 from .blocks import TWIN, missing_blocks, orders
 from .candidates import Prepared
@@ -24,6 +24,8 @@ from .checks import judge_check
 from .collect import trial_from_event
 from .errors import Interrupted
 from .home import Home
+from .intake import Intake
+from .leased import follow, note_lease, run_claim, start_leased
 from .plan import Cell, Plan
 from .progress import Progress
 from .protocol import MeasurementProtocol, protocol_for
@@ -62,13 +64,17 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> N
     if not _missing(context, cells, planned, board):
         return
     try:
-        with open_board(board, say=context.progress.about(board.name)) as opened:
+        claim = run_claim(context.store, context.run_id, context.plan.name, board)
+        say = context.progress.about(board.name)
+        with open_board(board, say=say, claim=claim, cancel=context.cancel) as opened:
+            token = note_lease(context.store, context.run_id, opened)
             _note_board(context, opened, cells)
             _collect_earlier(context, opened, cells)
             job = _job(context, opened, cells, planned, protocol)
             if job is not None:
-                context.store.add_note(context.run_id, board.name, "session", {"job": job_to_json(job)})
-                _watch(context, opened, start_session(opened.connection, board.workdir, job), cells)
+                facts = {"job": job_to_json(job), "token": token}
+                context.store.add_note(context.run_id, board.name, "session", facts)
+                _watch(context, opened, start_leased(opened, job), cells, token)
     except TargetError as error:
         reason = " ".join(str(error).split())
         context.store.add_note(context.run_id, board.name, "lost", {"reason": reason})
@@ -82,41 +88,49 @@ def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cel
     open_jobs = [n for n in notes if n.kind in ("session", "collected")]
     if board.emulated or not open_jobs or open_jobs[-1].kind == "collected":
         return  # an emulated board was rolled back: nothing is left on it
-    session = attach_session(opened.connection, board.workdir, job_from_json(open_jobs[-1].facts["job"]))
+    facts = open_jobs[-1].facts
+    session = attach_session(opened.connection, board.workdir, job_from_json(facts["job"]))
     if session is None:
         return
     context.progress.say(f"{board.name}: taking over the job that an earlier controller left there")
     try:
-        _watch(context, opened, session, cells)
+        _watch(context, opened, session, cells, facts.get("token"))
     except AgentLostError as error:
         context.progress.say(f"{board.name}: that job did not finish: {error}")
 
 
-def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequence[Cell]) -> None:
-    """Follow a job to its end and store what it gives as it comes."""
+def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequence[Cell], token: int | None) -> None:
+    """Follow a job to its end and store what it gives as it comes. `token` is the lease's under which it began."""
     board = opened.board
     by_name = {name: cell for cell in cells for name in _names(cell)}
+    lease = None if token is None else (board.name, token)
+
+    def store(event: Mapping[str, Any]) -> None:
+        _store_event(context, event, by_name[event["cell"]], lease)
+
+    intake = Intake(opened.lease, session.job, store, context.progress.about(board.name))
 
     def on_event(event: Mapping[str, Any]) -> None:
+        intake.take(event)
         if event["event"] == "gap":
             context.progress.bar(board.name, event["done"], event["of"])
-        elif event["event"] in ("trial", "check", "failed"):
-            _store_event(context, event, by_name[event["cell"]])
 
     mirror = context.home.mirror(context.run_id, board.name, session.job.job_id)
-    mirror.parent.mkdir(parents=True, exist_ok=True)
-    state = watch(session, reconnect=opened.reconnect, mirror=mirror, on_event=on_event, cancel=context.cancel)
+    state = follow(opened, session, mirror, on_event, context.cancel)
+    intake.flush()
     context.store.add_note(context.run_id, board.name, "collected", {"job_id": session.job.job_id, "state": state})
     if not board.emulated:  # which is rolled back anyway
         discard_session(session, opened.reconnect())
-    if state == "stopped" or context.cancel.is_set():
+    if context.cancel.is_set():
         raise Interrupted("stopped")
+    if state == "stopped":  # all that it gave is stored
+        raise AgentLostError("the agent on the board was stopped, as by somebody who took the board meanwhile")
 
 
-def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell) -> None:
+def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell, lease: tuple[str, int] | None) -> None:
     match event["event"]:
         case "trial":
-            context.store.add_trial(context.run_id, trial_from_event(event))
+            context.store.add_trial(context.run_id, trial_from_event(event), lease=lease)
         case "check":
             facts = judge_check(event, context.prepared, cell)
             context.store.add_note(context.run_id, cell.cell_id, "check", facts)

@@ -27,6 +27,10 @@ class NoSuchRunError(StoreError):
     exit_code = 2
 
 
+class FencedError(StoreError):
+    """A result came from a job that had lost its board to another run: it is not stored."""
+
+
 class Interrupted(HarnessError):  # noqa: N818  a stop that the user asked for is no error
     """The user stopped the run; what was measured is kept."""
 

@@ -20,7 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..reports.record import Trial
-from .errors import NoSuchRunError, StoreError
+from .errors import FencedError, NoSuchRunError, StoreError
 from .trialrow import trial_from_row, trial_to_row
 
 HEAD = "0001"
@@ -128,15 +128,28 @@ class Store:
                 _notes.insert().values(run_id=run_id, subject=subject, kind=kind, at=now(), facts=_dump(facts))
             )
 
-    def add_trial(self, run_id: str, trial: Trial) -> bool:
-        """Add a trial unless it is there already (a journal may be read twice). Says whether it was new."""
+    def add_trial(self, run_id: str, trial: Trial, *, lease: tuple[str, int] | None = None) -> bool:
+        """Add a trial unless it is there already (a journal may be read twice). Says whether it was new.
+
+        `lease` is the board and the token under which its job was started. Raises FencedError where another run has
+        had that board since.
+        """
         with self._write() as connection:
+            if lease is not None:
+                newest = max((0, *_tokens(connection, lease[0], run_id)))
+                if newest > lease[1]:
+                    raise FencedError(f"another run has had {lease[0]} since (lease {newest}, this one: {lease[1]})")
             known = connection.execute(
                 sa.select(_trials.c.trial_id).where(_trials.c.run_id == run_id, _trials.c.trial_id == trial.trial_id)
             ).first()
             if known is None:
                 connection.execute(_trials.insert().values(run_id=run_id, **trial_to_row(trial)))
             return known is None
+
+    def newest_token(self, board: str, *, besides: str) -> int:
+        """The highest token with which runs of this store, one left out, have had a board; 0 where there is none."""
+        with _explained(str(self._engine.url)), self._engine.connect() as connection:
+            return max((0, *_tokens(connection, board, besides)))
 
     def runs(self, *, limit: int | None = None) -> list[RunRow]:
         """All runs, newest first."""
@@ -196,6 +209,14 @@ class Store:
     def _write(self) -> Generator[sa.Connection]:
         with _explained(str(self._engine.url)), self._engine.begin() as connection:
             yield connection
+
+
+def _tokens(connection: sa.Connection, board: str, besides: str) -> list[int]:
+    """The tokens in the `lease` notes of a board, those of one run left out."""
+    query = sa.select(_notes.c.facts).where(
+        _notes.c.kind == "lease", _notes.c.subject == board, _notes.c.run_id != besides
+    )
+    return [int(json.loads(facts)["token"]) for (facts,) in connection.execute(query)]
 
 
 def _engine(url: str) -> sa.Engine:

@@ -1,7 +1,8 @@
-"""Open a board: boot or restore it if it is emulated, connect with the host key checked, learn its facts."""
+"""Open a board: boot or restore it if it is emulated, connect, host key checked, take its lease, learn its facts."""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -10,8 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .board import Board, EmulatedAddress, LocalAddress, SshAddress
+from .claim import Claim, claim_for
 from .connection import Connection
 from .errors import EmulatorError
+from .lease import Lease
+from .leasewait import leased
 from .probes import probe_board
 from .quiet import machine_time
 
@@ -20,42 +24,62 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenBoard:
-    """A board that can be used now. `reconnect` gives a new connection to the same running board."""
+    """A board that can be used now. `reconnect` gives a new connection to the same running board.
+
+    `lease` is None on an emulated board: its machine belongs to this process as long as it runs.
+    """
 
     board: Board
     connection: Connection
     reconnect: Callable[[], Connection]
+    lease: Lease | None = None
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @contextmanager
-def open_board(board: Board, *, say: Say) -> Generator[OpenBoard]:
+def open_board(
+    board: Board, *, say: Say, claim: Claim | None = None, cancel: threading.Event | None = None
+) -> Generator[OpenBoard]:
     """Open a board for exclusive use by this process and close it in every case.
 
     Whatever works on this machine shares it with others of its kind; a board that *is* this machine is held alone.
-    Raises TargetError where the board cannot be used.
+    Who has the board is waited for as long as the claim says, or until `cancel` is set; without a claim it is that of
+    a process that only looks. Raises TargetError where the board cannot be used.
     """
     with ExitStack() as stack:
-        stack.enter_context(machine_time(alone=_is_this_machine(board), progress=say))
-        extra: Mapping[str, Any] = {}
-        match board.address:
-            case EmulatedAddress():
-                connect, extra = _emulated(board, board.address, stack, say)
-            case LocalAddress():
-                from .local import open_local
-
-                connect = open_local
-            case SshAddress() as address:
-                from .ssh import open_ssh
-
-                def connect() -> Connection:
-                    return open_ssh(address)
-
-        opened = _Opened(connect)
-        stack.callback(opened.close)
-        connection = opened.connect()
+        if isinstance(board.address, EmulatedAddress):
+            stack.enter_context(machine_time(alone=False, progress=say))
+            connect, extra = _emulated(board, board.address, stack, say)
+            opened = _Opened(connect)
+            stack.callback(opened.close)
+            connection, lease = opened.connect(), None
+        else:
+            extra = {}
+            opened = _Opened(_connector(board.address))
+            stack.callback(opened.close)
+            wanted = claim or claim_for(f"process-{os.getpid()}", "a look at the board")
+            alone = _is_this_machine(board)
+            taking = leased(board, opened.connect, wanted, alone=alone, say=say, cancel=cancel)
+            connection, lease = stack.enter_context(taking)
         facts = {**probe_board(connection, board), **extra}
-        yield OpenBoard(board=board, connection=connection, reconnect=opened.connect, facts=facts)
+        yield OpenBoard(board=board, connection=connection, reconnect=opened.connect, lease=lease, facts=facts)
+
+
+def connect_board(board: Board) -> Connection:
+    """A connection to a board that is not emulated, without its lease: to look who has it. The caller closes it."""
+    if isinstance(board.address, EmulatedAddress):
+        raise EmulatorError(f"{board.name} is emulated: it runs only while it is used")
+    return _connector(board.address)()
+
+
+def _connector(address: SshAddress | LocalAddress) -> Callable[[], Connection]:
+    if isinstance(address, LocalAddress):
+        from .local import open_local
+
+        return open_local
+    from .ssh import open_ssh
+
+    return lambda: open_ssh(address)
 
 
 class _Opened:

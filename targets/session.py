@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,9 @@ case "$(sha256sum "$own/agent/$3.pyz" 2>/dev/null || true)" in "$3"*) echo prese
 """
 
 
+Guard = Callable[[Connection, str], Completed]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """A job whose agent runs, or has run, on a board. Paths are on the board; `boot_id` is the boot it started in."""
@@ -64,6 +68,7 @@ def start_session(
     *,
     python: str | None = None,
     agent: tuple[bytes, str] | None = None,
+    guard: Guard | None = None,
 ) -> Session:
     """Start the agent on the board with this job, detached: it goes on if the connection is lost.
 
@@ -73,6 +78,7 @@ def start_session(
         job: what to do; its `job_id` must be new on this board.
         python: the interpreter that runs the agent itself, 3.10 or newer; None = that of the first cell.
         agent: its bytes and sha256, as `build_agent` gives them. It is sent only if the board lacks it.
+        guard: runs the command that starts the agent, or refuses to: `Lease.guard`.
 
     Raises TargetError where it cannot start, with the agent's own sentence.
     """
@@ -81,7 +87,7 @@ def start_session(
         file = Path(folder) / "job.json"
         file.write_text(job_to_json(job), encoding="utf-8")
         connection.put(file, f"{prepared.jobdir}/job.json", timeout_s=_UPLOAD_TIMEOUT_S)
-    state = ask_agent(prepared, connection, "start")
+    state = ask_agent(prepared, connection, "start", guard=guard)
     return _in_boot(prepared, str(state["boot_id"]))
 
 
@@ -112,10 +118,12 @@ def discard_session(session: Session, connection: Connection | None = None) -> N
     _completed(connection.run(command, timeout_s=_COMMAND_TIMEOUT_S), "the job's folder cannot be removed")
 
 
-def ask_agent(session: Session, connection: Connection, command: str, *arguments: str) -> dict[str, Any]:
+def ask_agent(
+    session: Session, connection: Connection, command: str, *arguments: str, guard: Guard | None = None
+) -> dict[str, Any]:
     """Run one of the agent's commands (`start`, `status`, `stop`, `expire`) on the board; its JSON answer."""
-    words = [session.python, session.agent_path, command, session.jobdir, *arguments]
-    done = connection.run(shlex.join(words), timeout_s=_COMMAND_TIMEOUT_S)
+    line = shlex.join([session.python, session.agent_path, command, session.jobdir, *arguments])
+    done = connection.run(line, timeout_s=_COMMAND_TIMEOUT_S) if guard is None else guard(connection, line)
     _completed(done, f"the agent on the board cannot {command}")
     try:
         answer: dict[str, Any] = json.loads(done.stdout)

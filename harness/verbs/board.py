@@ -37,17 +37,66 @@ def list_(inventory: Path | None, *, as_json: bool) -> None:
 
 @board.command()
 @click.argument("name")
+@click.option("--offline", is_flag=True, help="Connect to nothing: only what the inventory says.")
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
 @verb
-def show(name: str, inventory: Path | None, *, as_json: bool) -> None:
-    """Show what the inventory says of a board. Connects to nothing."""
-    from ..selection import open_inventory
+def show(name: str, offline: bool, inventory: Path | None, *, as_json: bool) -> int:
+    """Show a board (NAME or user@host): what the inventory says, and who uses it.
 
-    facts = _facts(open_inventory(inventory).board(name))
+    The board is asked for that: who, what for, until when. An emulated board is not started. Exit code 4 if the board
+    cannot be reached.
+    """
+    from ...targets.errors import TargetError
+    from ..occupancy import occupancy
+    from ..selection import Boards
+
+    entry = Boards(inventory).board(name)
+    facts, code = _facts(entry), 0
+    if not offline:
+        try:
+            facts |= occupancy(entry)
+        except TargetError as error:
+            facts["unreachable"] = " ".join(str(error).split())
+            code = 4
     if as_json:
         emit({"board": facts})
     else:
+        facts |= {key: "nobody" for key in ("in use by", "reserved by") if facts.get(key, key) is None}
         click.echo("\n".join(f"{key + ':':12} {_text(value)}" for key, value in facts.items()))
+    return code
+
+
+@board.command()
+@click.argument("name")
+@click.option("--for", "duration", metavar="TIME", help="How long from now: 30m, 2h, 1d.")
+@click.option("--note", default="", help="What for; others read it.")
+@click.option("--release", is_flag=True, help="End your reservation.")
+@click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
+@verb
+def reserve(
+    name: str,
+    duration: str | None,
+    note: str,
+    release: bool,
+    inventory: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Keep a board (NAME or user@host) for yourself: runs of others wait, your own go on.
+
+    The reservation is kept on the board and ends by itself, at the latest when the board restarts.
+    """
+    from ..occupancy import release_board, reserve_board
+    from ..selection import Boards
+
+    entry = Boards(inventory).board(name)
+    facts = release_board(entry, duration) if release else reserve_board(entry, duration, note)
+    if as_json:
+        emit({"board": entry.name, **facts})
+    elif release:
+        click.echo(f"{entry.name} is not reserved by you any more")
+    else:
+        click.echo(f"{entry.name} is reserved for {facts['reserved']['person']} until {facts['reserved']['until']}")
 
 
 @board.command()

@@ -27,6 +27,7 @@ from typing import Any
 
 SCHEMA = 1
 MODES = ("latency", "count")
+PROCESS_TIMEOUT_S = 300.0
 
 
 class JobError(ValueError):
@@ -86,7 +87,7 @@ class Job:
     min_seconds: float = 0.0
     max_iterations: int = 20000
     gap_s: float = 0.0
-    process_timeout_s: float = 300.0
+    process_timeout_s: float = PROCESS_TIMEOUT_S
     schema: int = SCHEMA
 
 

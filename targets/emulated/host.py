@@ -98,6 +98,22 @@ class MachineLock:
         self._file.close()
 
 
+def machine_users(name: str, cpu: str, memory_mib: int) -> list[str]:
+    """Who has the machines of a board now, as far as this account may look; nothing is started or taken for that."""
+    folders = host_dir().glob(f"{name}-{cpu}-{memory_mib}m-*-u*/lock")
+    return [user for lock_file in sorted(folders) if (user := _lock_holder(lock_file)) is not None]
+
+
+def _lock_holder(lock_file: Path) -> str | None:
+    """Who holds a lock; None where it is free."""
+    with lock_file.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().strip() or "another process"
+    return None
+
+
 def command_of(pid: int) -> str | None:
     """The command line of a process in words, or None where there is no such process."""
     raw = _cmdline(pid)

@@ -15,6 +15,7 @@ from hilbench.targets.emulated.host import (
     host_dir,
     is_stale_machine,
     machine_folder,
+    machine_users,
 )
 from hilbench.targets.errors import EmulatorError
 
@@ -58,6 +59,16 @@ def test_host_folder_is_for_all_accounts_and_a_machines_folder_for_one(folder: P
     assert folder.parent.stat().st_mode & 0o7777 == 0o1777
     assert folder.stat().st_mode & 0o7777 == 0o700
     assert folder.name.endswith(f"-u{os.geteuid()}")
+
+
+def test_who_uses_a_board_is_told_without_taking_it(folder: Path, other_holder: subprocess.Popen[bytes]) -> None:
+    (user,) = machine_users("board", "cortex-a72", 512)
+    assert user.startswith(f"process {other_holder.pid} (")
+    assert machine_users("board", "cortex-a76", 512) == []
+    other_holder.kill()
+    other_holder.wait()
+    assert machine_users("board", "cortex-a72", 512) == []
+    assert MachineLock(folder).try_take()
 
 
 def test_folder_that_somebody_else_put_there_is_refused(host_folder: Path, tmp_path: Path) -> None:

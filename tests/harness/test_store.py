@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hilbench.harness.errors import NoSuchRunError, StoreError
+from hilbench.harness.errors import FencedError, NoSuchRunError, StoreError
 from hilbench.harness.series import pack, unpack
 from hilbench.harness.store import RunRow, Store
 from hilbench.reports.record import MemoryPhases, Trial, TrialKind
@@ -69,6 +69,24 @@ def test_a_journal_that_is_read_twice_adds_a_trial_once(store: Store) -> None:
     assert store.add_trial(run_row().run_id, a_trial())
     assert not store.add_trial(run_row().run_id, a_trial())
     assert len(store.trials(run_row().run_id)) == 1
+
+
+def test_a_trial_of_a_job_that_lost_its_board_to_another_run_is_refused(store: Store) -> None:
+    first, second = "20260101-000000-aaaa", "20260102-000000-bbbb"
+    for run_id in (first, second):
+        store.add_run(run_row(run_id), [])
+    store.add_note(first, "board", "lease", {"token": 9})
+    assert store.add_trial(first, a_trial("own"), lease=("board", 9))
+    assert store.newest_token("board", besides=first) == 0
+    store.add_note(second, "board", "lease", {"token": 10})
+    store.add_note(second, "other-board", "lease", {"token": 99})
+    with pytest.raises(FencedError, match=r"another run has had board since \(lease 10, this one: 9\)"):
+        store.add_trial(first, a_trial("late"), lease=("board", 9))
+    assert store.newest_token("board", besides=first) == 10
+    assert store.add_trial(second, a_trial("new"), lease=("board", 10))
+    store.add_note(first, "board", "lease", {"token": 11})
+    assert store.add_trial(first, a_trial("again"), lease=("board", 11))
+    assert [trial.trial_id for trial in store.trials(first)] == ["again", "own"]
 
 
 def test_the_newest_unfinished_run_of_a_plan_is_found(store: Store) -> None:

@@ -1,0 +1,83 @@
+"""How a run uses the lease of a board: its claim, its token, the start and the end of a job under it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..targets.agent.job import PROCESS_TIMEOUT_S, Job
+from ..targets.board import Board
+from ..targets.claim import Claim, claim_for
+from ..targets.errors import TargetError, TransientTargetError
+from ..targets.lease import LeaseLostError
+from ..targets.open import OpenBoard
+from ..targets.session import Session, start_session, stop_session
+from ..targets.watch import AgentLostError, watch
+from .intake import GRACE_S, lease_ttl_s
+from .store import Store
+
+
+def run_claim(store: Store, run_id: str, plan_name: str, board: Board) -> Claim:
+    """A run's claim on a board; its token will be above all that other runs of this store had there."""
+    return claim_for(
+        run_id,
+        f"run {run_id} of plan {plan_name}",
+        ttl_s=lease_ttl_s(PROCESS_TIMEOUT_S),
+        least_token=store.newest_token(board.name, besides=run_id),
+    )
+
+
+def note_lease(store: Store, run_id: str, opened: OpenBoard) -> int | None:
+    """Keep the token with the run; None on an emulated board."""
+    lease = opened.lease
+    if lease is None:
+        return None
+    facts = {"token": lease.token, "owner": lease.claim.owner, "person": lease.claim.person}
+    store.add_note(run_id, opened.board.name, "lease", facts)
+    return lease.token
+
+
+def start_leased(opened: OpenBoard, job: Job) -> Session:
+    """Start the agent if the lease still holds on the board. Raises LeaseLostError otherwise."""
+    guard = None if opened.lease is None else opened.lease.guard
+    return start_session(opened.connection, opened.board.workdir, job, guard=guard)
+
+
+def follow(
+    opened: OpenBoard,
+    session: Session,
+    mirror: Path,
+    on_event: Callable[[Mapping[str, Any]], None],
+    cancel: threading.Event,
+) -> str:
+    """`watch`, but an end that somebody else brought about by taking the board is told as LeaseLostError."""
+    mirror.parent.mkdir(parents=True, exist_ok=True)
+    reconnect = opened.reconnect
+    try:
+        state = watch(session, reconnect=reconnect, mirror=mirror, on_event=on_event, cancel=cancel, grace_s=GRACE_S)
+    except LeaseLostError:
+        with suppress(TargetError):  # who has the board now may have ended it, or it is out of reach
+            stop_session(session, reconnect())
+        raise
+    except AgentLostError:
+        _refuse_taken(opened, certain=False)
+        raise
+    if state == "stopped" and not cancel.is_set():
+        _refuse_taken(opened, certain=True)
+    return state
+
+
+def _refuse_taken(opened: OpenBoard, *, certain: bool) -> None:
+    """Raise LeaseLostError if somebody else has the board now; if `certain`, also where somebody had it meanwhile."""
+    if opened.lease is None:
+        return
+    try:
+        opened.lease.renew()
+    except LeaseLostError as error:
+        if certain or error.holder is not None:
+            raise
+    except TransientTargetError:
+        pass
