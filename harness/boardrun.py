@@ -79,8 +79,8 @@ def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cel
     board = opened.board
     notes = [n for n in context.store.notes(context.run_id) if n.subject == board.name]
     open_jobs = [n for n in notes if n.kind in ("session", "collected")]
-    if board.emulated or not open_jobs or open_jobs[-1].kind == "collected":
-        return  # an emulated board was rolled back: nothing is left on it
+    if board.restored or not open_jobs or open_jobs[-1].kind == "collected":
+        return  # a board that was rolled back has nothing left on it
     session = attach_session(opened.connection, board.workdir, job_from_json(open_jobs[-1].facts["job"]))
     if session is None:
         return
@@ -106,7 +106,7 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     mirror.parent.mkdir(parents=True, exist_ok=True)
     state = watch(session, reconnect=opened.reconnect, mirror=mirror, on_event=on_event, cancel=context.cancel)
     context.store.add_note(context.run_id, board.name, "collected", {"job_id": session.job.job_id, "state": state})
-    if not board.emulated:  # which is rolled back anyway
+    if not board.restored:
         discard_session(session, opened.reconnect())
     if state == "stopped" or context.cancel.is_set():
         raise Interrupted("stopped")
@@ -130,7 +130,7 @@ def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell) -> N
 def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
     """Store the board's facts, and which of its cells no runtime can run."""
     wanted = {cell.board_runtime for cell in cells if cell.skip is None}
-    if opened.board.emulated:  # known from its image; importing them there would take seconds each
+    if opened.board.restored:  # known from its image; importing them there would take seconds each
         versions: Mapping[str, str] = opened.facts["runtimes"]
     else:
         versions = usable_runtimes(opened.connection, opened.board.name, wanted)

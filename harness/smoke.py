@@ -1,0 +1,160 @@
+"""A first inference on a board and its A/A noise check, by the same path as every run, in a store that is thrown away.
+
+One tiny model is measured under two names. What the two differ by is what this board's figures differ by on their own.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..targets.board import Board
+from .home import Home
+from .plan import ModelPlan, Plan, RuntimePlan, TaskPlan
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from ..reports.summary import CellSummary, RunSummary
+
+_LARGEST_COUNT_SPREAD = 0.01  # processes that count instructions differ by less; a clock that runs in real time by more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smoke:
+    """What the tiny model gave. Figures that were not measured are None; `words` are sentences for a person.
+
+    `latency_ns` or `instructions` is the median of an inference, `differed` the share by which the two names differ,
+    `equal` whether the A/A check found no difference. `trusted` is False where the figures must not be used.
+    """
+
+    outcome: str
+    reason: str | None = None
+    runtime: str | None = None
+    latency_ns: float | None = None
+    instructions: float | None = None
+    counts_from: str | None = None
+    differed: float | None = None
+    equal: bool | None = None
+    trusted: bool | None = None
+    words: tuple[str, ...] = ()
+
+
+def smoke_test(board: Board, progress: Progress) -> Smoke:
+    """Measure the tiny model twice on a board. Never raises TargetError: what failed is the outcome's reason."""
+    from ..reports.summary import summarize
+    from .run import run_plan
+
+    if "onnxruntime" not in [runtime.name for runtime in board.runtimes]:
+        reason = "the tiny model is an ONNX file, and this board has no onnxruntime"
+        return Smoke(outcome="unsupported", reason=reason, words=(f"No first inference: {reason}.",))
+    with tempfile.TemporaryDirectory(prefix="hilbench-smoke-") as name:
+        folder = Path(name)
+        model = write_smoke_model(folder / "smoke.onnx")
+        home = Home(folder=folder / "state")
+        result = run_plan(_plan(model, board), home, new=True, command="hilbench board add", progress=progress)
+        summary = summarize(result.record)
+    return judge(summary, summary.cells[0], board)
+
+
+def judge(summary: RunSummary, cell: CellSummary, board: Board) -> Smoke:
+    """The smoke run in figures and plain words. Pure."""
+    from ..reports.wording import control_text
+
+    record, control = cell.record, summary.controls.get(board.name)
+    if not cell.ok:
+        words = (f"The first inference failed ({record.outcome}): {record.reason}.",)
+        return Smoke(outcome=record.outcome.value, reason=record.reason, runtime=record.runtime, words=words)
+    source = cell.instructions.source if cell.instructions else None
+    spread = (control.verdict.mde or 0.0) if control else 0.0
+    real_clock = source == "virtual-clock" and spread > _LARGEST_COUNT_SPREAD
+    equal = None if control is None else control.equal
+    return Smoke(
+        outcome=record.outcome.value,
+        runtime=record.runtime,
+        latency_ns=cell.latency.median_ns if cell.latency else None,
+        instructions=cell.instructions.median if cell.instructions else None,
+        counts_from=source,
+        differed=abs((control.verdict.ratio or 1.0) - 1) if control else None,
+        equal=equal,
+        trusted=None if equal is None else equal and not real_clock,
+        words=(_first_words(cell, source), control_text(control, board.name), *_clock_words(spread, real=real_clock)),
+    )
+
+
+def _first_words(cell: CellSummary, source: str | None) -> str:
+    runtime = cell.record.runtime
+    if cell.latency is not None:
+        return f"First inference by {runtime}: {cell.latency.median_ns / 1e6:.3f} ms, and it computes what we compute."
+    count = "an unknown number of" if cell.instructions is None else f"{cell.instructions.median:,.0f}"
+    by = {"pmu": "the processor's counter", "virtual-clock": "the clock, as the counter is closed to this account"}
+    return (
+        f"First inference by {runtime}: {count} instructions by {by.get(source or '', 'an unknown source')}, "
+        "and it computes what we compute."
+    )
+
+
+def _clock_words(spread: float, *, real: bool) -> tuple[str, ...]:
+    if not real:
+        return ()
+    return (
+        f"But that clock differed by {spread:.1%} from process to process: it runs in real time and counts nothing, so "
+        "do not use these counts. Open the counter to this account (sysctl kernel.perf_event_paranoid=2, as root on "
+        "the board), or add the board with `--role target` and read its times as those of a virtual machine.",
+    )
+
+
+def _plan(model: Path, board: Board) -> Plan:
+    from ..compression.recipe import parse_recipe
+
+    task = TaskPlan(kind="none", test=None, calibration=None, scale=None, mean=(), std=(), layout="nchw")
+    source: dict[str, Any] = {"name": "smoke", "models": {"smoke": {"file": model.name}}, "recipes": ["fp32"]}
+    return Plan(
+        name="smoke",
+        path=None,
+        source={**source, "boards": [board.name]},
+        models=(ModelPlan(name="smoke", file=model, task=task, input_shapes={}),),
+        recipes=(parse_recipe("fp32"),),
+        boards=(board,),
+        runtimes=(RuntimePlan(name="onnxruntime"),),
+        protocol="quick",
+        baseline="fp32",
+        shortlist=(),
+        budget={},
+        accuracy_samples=None,
+        seed=1,
+    )
+
+
+def write_smoke_model(path: Path) -> Path:
+    """A convolution, a pooling and a dense layer on 3x32x32 inputs: some hundred thousand multiplications.
+
+    It is written for an old opset and format, so that old runtimes on boards read it.
+    """
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(1)
+    weights = {
+        "kernel": random.normal(0, 0.2, (8, 3, 3, 3)).astype(np.float32),
+        "dense": random.normal(0, 0.5, (8, 10)).astype(np.float32),
+        "bias": random.normal(0, 0.1, (10,)).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["features"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["features"], ["active"]),
+        helper.make_node("GlobalAveragePool", ["active"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "dense", "bias"], ["scores"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "smoke",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 32, 32])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 10])],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
+    return path
