@@ -54,6 +54,8 @@ def smoke_test(board: Board, progress: Progress) -> Smoke:
         model = write_smoke_model(folder / "smoke.onnx")
         home = Home(folder=folder / "state")
         result = run_plan(_plan(model, board), home, new=True, command="hilbench board add", progress=progress)
+        if result.record.state == "interrupted":
+            raise KeyboardInterrupt
         summary = summarize(result.record)
     return judge(summary, summary.cells[0], board)
 
@@ -98,11 +100,12 @@ def _first_words(cell: CellSummary, source: str | None) -> str:
 def _clock_words(spread: float, *, real: bool) -> tuple[str, ...]:
     if not real:
         return ()
-    return (
+    words = (
         f"But that clock differed by {spread:.1%} from process to process: it runs in real time and counts nothing, so "
         "do not use these counts. Open the counter to this account (sysctl kernel.perf_event_paranoid=2, as root on "
-        "the board), or add the board with `--role target` and read its times as those of a virtual machine.",
+        "the board), or add the board with `--role target` and read its times as those of a virtual machine."
     )
+    return (words,)
 
 
 def _plan(model: Path, board: Board) -> Plan:

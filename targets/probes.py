@@ -46,23 +46,27 @@ class Probe:
     parse: Callable[[str], Any]
 
 
-def probe_board(connection: Connection, board: Board, extra: tuple[Probe, ...] = ()) -> dict[str, Any]:
+def probe_board(connection: Connection, board: Board) -> dict[str, Any]:
     """All facts of a board, by name, in one round trip. JSON-able; units are in the names; unknown is None.
 
-    `extra` are probes beyond those that every opening of a board asks. Raises TargetError where it ran none of it.
+    Raises TargetError where the board ran none of it.
     """
-    probes = (*probes_of(board), *extra)
+    return _with_interpreters(ask_probes(connection, board.name, probes_of(board)))
+
+
+def ask_probes(connection: Connection, board: str, probes: tuple[Probe, ...]) -> dict[str, Any]:
+    """What each probe found, by name, in one round trip. Raises TargetError where the board ran none of them."""
     token = secrets.token_hex(8)
     done = connection.run(probe_script(probes, token), timeout_s=PROBE_TIMEOUT_S)
     sections = split_sections(done.stdout.decode(errors="replace"), token)
     if not sections:
         said = " ".join(done.stderr.decode(errors="replace").split()) or f"status {done.status}"
-        raise TargetError(f"{board.name}: the board's facts cannot be read: {said}")
+        raise TargetError(f"{board}: the board's facts cannot be read: {said}")
     facts: dict[str, Any] = {}
     for probe in probes:
         output = sections.get(probe.name, "").strip("\n")
         facts[probe.name] = probe.parse(output) if output.strip() else None
-    return _with_interpreters(facts)
+    return facts
 
 
 def probe_script(probes: tuple[Probe, ...], token: str) -> str:
