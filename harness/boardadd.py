@@ -148,7 +148,7 @@ def examine(
         name=listed.word,
         address=address,
         arch=Arch.ARM64,
-        role=Role.TARGET,
+        role=Role.EMULATED,  # nothing is timed while it is looked at, so nobody need wait for it
         runtimes=tried,
         workdir=str(layers.get("workdir", _WORKDIR)),
     )

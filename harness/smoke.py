@@ -76,12 +76,14 @@ def judge(summary: RunSummary, cell: CellSummary, board: Board) -> Smoke:
         outcome=record.outcome.value,
         runtime=record.runtime,
         latency_ns=cell.latency.median_ns if cell.latency else None,
-        instructions=cell.instructions.median if cell.instructions else None,
+        instructions=cell.instructions.median if cell.instructions and not real_clock else None,
         counts_from=source,
         differed=abs((control.verdict.ratio or 1.0) - 1) if control else None,
         equal=equal,
         trusted=None if equal is None else equal and not real_clock,
-        words=(_first_words(cell, source), control_text(control, board.name), *_clock_words(spread, real=real_clock)),
+        words=_clock_words(cell.record.runtime, spread)
+        if real_clock
+        else (_first_words(cell, source), control_text(control, board.name)),
     )
 
 
@@ -97,15 +99,14 @@ def _first_words(cell: CellSummary, source: str | None) -> str:
     )
 
 
-def _clock_words(spread: float, *, real: bool) -> tuple[str, ...]:
-    if not real:
-        return ()
-    words = (
-        f"But that clock differed by {spread:.1%} from process to process: it runs in real time and counts nothing, so "
-        "do not use these counts. Open the counter to this account (sysctl kernel.perf_event_paranoid=2, as root on "
-        "the board), or add the board with `--role target` and read its times as those of a virtual machine."
+def _clock_words(runtime: str, spread: float) -> tuple[str, ...]:
+    return (
+        f"First inference by {runtime}: it computes what we compute. Nothing was counted: the counter is closed to "
+        f"this account, and the clock in its place differed by {spread:.1%} from process to process, so it runs in "
+        "real time.",
+        "Do not use counts of this board. Open the counter to this account (sysctl kernel.perf_event_paranoid=2, as "
+        "root on the board), or add the board with `--role target` and read its times as those of a virtual machine.",
     )
-    return (words,)
 
 
 def _plan(model: Path, board: Board) -> Plan:

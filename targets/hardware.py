@@ -77,15 +77,16 @@ def parse_clusters(output: str) -> list[dict[str, Any]] | None:
     Cores that change their frequency together are a group; where each has a policy of its own (x86), equal ones are.
     """
     policies = [
-        (int(khz), tuple(int(cpu) for cpu in cpus.split()))
+        (int(khz), [int(cpu) for cpu in cpus.split()])
         for khz, cpus in re.findall(r"^policy (\d+) (\d+(?: \d+)*) *$", output, re.MULTILINE)
     ]
     capacity = {int(cpu): int(value) for cpu, value in re.findall(r"^capacity (\d+) (\d+)$", output, re.MULTILINE)}
     groups: dict[tuple[int | None, int | None, int | None], list[int]] = {}
     if policies:
         for khz, cpus in policies:
-            together = cpus[0] if len(cpus) > 1 else None
-            groups.setdefault((khz, capacity.get(cpus[0]), together), []).extend(cpus)
+            first = min(cpus)
+            together = first if len(cpus) > 1 else None
+            groups.setdefault((khz, capacity.get(first), together), []).extend(cpus)
     else:
         for cpu, value in sorted(capacity.items()):
             groups.setdefault((None, value, None), []).append(cpu)
