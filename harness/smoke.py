@@ -100,13 +100,16 @@ def _first_words(cell: CellSummary, source: str | None) -> str:
 
 
 def _clock_words(runtime: str, spread: float) -> tuple[str, ...]:
-    return (
+    found = (
         f"First inference by {runtime}: it computes what we compute. Nothing was counted: the counter is closed to "
         f"this account, and the clock in its place differed by {spread:.1%} from process to process, so it runs in "
-        "real time.",
-        "Do not use counts of this board. Open the counter to this account (sysctl kernel.perf_event_paranoid=2, as "
-        "root on the board), or add the board with `--role target` and read its times as those of a virtual machine.",
+        "real time."
     )
+    advice = (
+        "Do not use counts of this board. Open the counter to this account (sysctl kernel.perf_event_paranoid=2, as "
+        "root on the board), or add the board with `--role target` and read its times as those of a virtual machine."
+    )
+    return (found, advice)
 
 
 def _plan(model: Path, board: Board) -> Plan:

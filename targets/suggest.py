@@ -32,7 +32,8 @@ def suggested_entry(
     entry leaves them out). `role` None means that the facts decide: a virtual machine is `emulated`.
     """
     arch = arch_of(facts.get("machine"), facts.get("userland_bits"))
-    decided = role or (Role.EMULATED if is_virtual_machine(facts.get("virtualization")) else Role.TARGET)
+    virtual = is_virtual_machine(facts.get("virtualization"))
+    decided = role or (Role.EMULATED if virtual else Role.TARGET)
     wanted: dict[str, Any] = {
         "connection": "ssh",
         **_reached(address),
@@ -40,7 +41,7 @@ def suggested_entry(
         "role": decided.value,
         "runtimes": [_runtime(runtime) for runtime in runtimes] or None,
         "tags": list(dict.fromkeys([*(layers.get("tags") or []), *tags])),
-        "note": facts.get("model"),
+        "note": None if virtual else facts.get("model"),  # a virtual machine's model names no product
     }
     said = {**_UNSAID, **layers}
     kept = {key: value for key, value in wanted.items() if value is not None and said.get(key) != value}

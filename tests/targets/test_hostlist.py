@@ -121,7 +121,8 @@ def test_an_ssh_name_gives_host_port_user_key_and_way(tmp_path: Path) -> None:
     key.touch()
     config = tmp_path / "config"
     config.write_text(
-        f'Host pi5\n  HostName 10.0.0.7\n  Port 2200\n  User pi\n  IdentityFile "{key}"\n  ProxyJump outer,me@inner:23\n'
+        f'Host pi5\n  HostName 10.0.0.7\n  Port 2200\n  User pi\n  IdentityFile "{key}"\n'
+        "  ProxyJump outer,me@inner:23\n"
         "Host outer\n  HostName gate.example\n  User guest\n"
     )
     address = resolve_alias("pi5", config=config)

@@ -59,7 +59,7 @@ def test_every_fixed_probe_has_a_capture_of_each_kind_of_board() -> None:
             assert (FIXTURES / probe.name / f"{name}.json").exists(), (probe.name, name)
 
 
-@pytest.mark.parametrize("probe", (*FIXED_PROBES, *admission_probes(board())), ids=lambda probe: probe.name)
+@pytest.mark.parametrize("probe", [*FIXED_PROBES, *admission_probes(board())], ids=lambda probe: probe.name)
 @pytest.mark.parametrize("output", ["?", "-1", "x y z\n" * 3, "\0\0", ": : :"])
 def test_no_parser_fails_on_nonsense(probe: Probe, output: str) -> None:
     assert json.dumps(probe.parse(output))
