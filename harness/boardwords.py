@@ -15,7 +15,8 @@ UNKNOWN = "not available"
 def board_lines(board: Examined) -> list[str]:
     """The board in lines of `what   words`, then what its first inference gave."""
     facts = board.facts or {}
-    pairs = [*_facts(facts), *_runtimes(board)]
+    emulated = (board.entry or {}).get("role") == "emulated"
+    pairs = [*_facts(facts), ("virtual machine", _virtual(facts, emulated=emulated)), *_runtimes(board)]
     lines = [f"{board.name} ({board.word})", *(f"  {what:18} {words}" for what, words in pairs)]
     words = board.smoke.words if board.smoke is not None else (_no_smoke(board),)
     return [*lines, *(f"  {word}" for word in words)]
@@ -34,7 +35,6 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "temperatures", _temperatures(facts.get("temperatures_c"))
     yield "power rails", ", ".join(facts.get("power_rails") or [UNKNOWN])
     yield "may execute", _executes(facts)
-    yield "virtual machine", _virtual(facts)
 
 
 def _cluster(one: Mapping[str, Any]) -> str:
@@ -53,10 +53,12 @@ def _executes(facts: Mapping[str, Any]) -> str:
     return f"in the temporary folder {tmp}; where hilbench works {work}"
 
 
-def _virtual(facts: Mapping[str, Any]) -> str:
+def _virtual(facts: Mapping[str, Any], *, emulated: bool) -> str:
     said = facts.get("virtualization")
     if not is_virtual_machine(said):
         return "no" if said is None else f"no: {said}"
+    if not emulated:
+        return f"yes: {said}; its times are those of a virtual machine"
     counted = {"pmu": "the processor's counter", "virtual-clock": "the virtual clock (the counter is closed)"}
     source = counted.get(facts.get("counts_from") or "", "a source that is not known")
     return f"yes: {said}; as an emulated board it counts by {source}, and never times"

@@ -13,7 +13,8 @@ from ..console import emit, verb
 
 if TYPE_CHECKING:
     from ...targets.hostlist import Listed
-    from ..boardadd import Examined, InventoryDraft, Wishes
+    from ..boardadd import Examined, Wishes
+    from ..inventorydraft import InventoryDraft
     from ..progress import Progress
 
 _FILE = click.Path(path_type=Path)
@@ -67,7 +68,7 @@ def add(
         refuse_model(model)
     draft = _draft(inventory)
     asks = sys.stdin.isatty() and not as_json
-    with Progress() as progress:
+    with Progress(live=False if asks else None) as progress:  # what redraws a terminal would hide the questions
         boards = [_examined(each, wishes, draft, asks=asks, progress=progress, many=len(listed) > 1) for each in listed]
     good = [board for board in boards if board.reason is None]
     if not as_json:
@@ -93,22 +94,19 @@ def add(
 @verb
 def remove(name: str, *, dry_run: bool, yes: bool, inventory: Path | None, as_json: bool) -> None:
     """Take a board out of the inventory. The board itself is not touched, and what was measured on it is kept."""
-    from ..errors import PlanError
-
     draft = _draft(inventory, must_exist=True)
     draft.remove(name)
     if not as_json:
         click.echo(draft.diff)
     asks = sys.stdin.isatty() and not as_json
     written = not dry_run and (yes or not asks or click.confirm(f"Write this to {draft.path}?"))
-    if not written and not dry_run:
-        raise PlanError("nothing was written")
     if written:
         draft.write()
     if as_json:
         emit({"board": name, "inventory": str(draft.path), "diff": draft.diff, "written": written})
     else:
-        click.echo(f"{name} was taken out of {draft.path}" if written else "nothing was written (--dry-run)")
+        nothing = "nothing was written" + (" (--dry-run)" if dry_run else "")
+        click.echo(f"{name} was taken out of {draft.path}" if written else nothing)
 
 
 def _wishes(words: dict[str, Any]) -> Wishes:
@@ -140,8 +138,8 @@ def _listed(address: str | None, list_file: Path | None, words: dict[str, Any]) 
 
 def _draft(inventory: Path | None, *, must_exist: bool = False) -> InventoryDraft:
     from ...targets.inventory import FILE_NAME, find_inventory
-    from ..boardadd import InventoryDraft
     from ..errors import PlanError
+    from ..inventorydraft import InventoryDraft
 
     path = inventory or find_inventory(Path.cwd())
     if must_exist and (path is None or not path.exists()):

@@ -8,8 +8,9 @@ from typing import Any
 
 import onnxruntime
 import pytest
-from hilbench.harness.boardadd import Examined, InventoryDraft
+from hilbench.harness.boardadd import Examined
 from hilbench.harness.boardwords import board_json, board_lines
+from hilbench.harness.inventorydraft import InventoryDraft
 from hilbench.harness.smoke import write_smoke_model
 from hilbench.targets.errors import InventoryError
 from hilbench.targets.provision import RuntimeFound
