@@ -57,14 +57,15 @@ def smoke_test(board: Board, progress: Progress) -> Smoke:
         if result.record.state == "interrupted":
             raise KeyboardInterrupt
         summary = summarize(result.record)
-    return judge(summary, summary.cells[0], board)
+    return judge(summary)
 
 
-def judge(summary: RunSummary, cell: CellSummary, board: Board) -> Smoke:
-    """The smoke run in figures and plain words. Pure."""
+def judge(summary: RunSummary) -> Smoke:
+    """The smoke run, which has one cell, in figures and plain words. Pure."""
     from ..reports.wording import control_text
 
-    record, control = cell.record, summary.controls.get(board.name)
+    (cell,) = summary.cells
+    record, control = cell.record, summary.controls.get(cell.record.board)
     if not cell.ok:
         words = (f"The first inference failed ({record.outcome}): {record.reason}.",)
         return Smoke(outcome=record.outcome.value, reason=record.reason, runtime=record.runtime, words=words)
@@ -81,9 +82,9 @@ def judge(summary: RunSummary, cell: CellSummary, board: Board) -> Smoke:
         differed=abs((control.verdict.ratio or 1.0) - 1) if control else None,
         equal=equal,
         trusted=None if equal is None else equal and not real_clock,
-        words=_clock_words(cell.record.runtime, spread)
+        words=_clock_words(record.runtime, spread)
         if real_clock
-        else (_first_words(cell, source), control_text(control, board.name)),
+        else (_first_words(cell, source), control_text(control, record.board)),
     )
 
 

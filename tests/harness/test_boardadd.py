@@ -6,14 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from hilbench.harness.boardadd import Examined
 from hilbench.harness.boardwords import board_json, board_lines
 from hilbench.harness.inventorydraft import InventoryDraft
-from hilbench.harness.smoke import write_smoke_model
+from hilbench.harness.smoke import Smoke, judge, write_smoke_model
+from hilbench.reports.record import Outcome
+from hilbench.reports.summary import summarize
 from hilbench.targets.errors import InventoryError
 from hilbench.targets.provision import RuntimeFound
+
+from ..reports import synthetic
 
 ENTRY = {"connection": "local"}
 TEXT = "kinds:\n  k: {arch: arm64}\nboards:\n  a: {connection: local}   # stays\n"
@@ -85,9 +91,6 @@ def test_bytes_that_are_no_text_are_said(path: Path) -> None:
 
 
 def test_the_smoke_model_runs_and_is_old_enough_for_old_runtimes(tmp_path: Path) -> None:
-    import numpy as np
-    import onnx
-
     file = write_smoke_model(tmp_path / "smoke.onnx")
     model = onnx.load(file)
     onnx.checker.check_model(model, full_check=True)
@@ -134,3 +137,58 @@ def test_json_says_added_only_of_what_was_written() -> None:
     assert (said["added"], said["smoke"]) == (True, None)
     assert board_json(replace(BOARD, reason="down"), added=True)["added"] is False
     assert board_json(BOARD, added=False)["added"] is False
+
+
+def judged(
+    board: synthetic.Board, *, source: str = "pmu", spread: float = 1e-4, outcome: Outcome = Outcome.OK
+) -> Smoke:
+    made = synthetic.run(boards=(board,), recipes=("fp32",))
+    (cell,) = made.records
+    rng = np.random.default_rng(3)
+    if board.emulated:
+        trials, twins = (
+            tuple(replace(one, counter_source=source) for one in synthetic.count_trials(name, 9e6, rng, spread=spread))
+            for name in (cell.cell_id, cell.cell_id + "-twin")
+        )
+        cell = replace(cell, trials=trials, twin_trials=twins)
+    if outcome is not Outcome.OK:
+        cell = synthetic.without_figures(cell, outcome, "outputs differ from the host's")
+    return judge(summarize(replace(made, records=(cell,))))
+
+
+def test_a_counting_board_that_equals_itself_is_trusted() -> None:
+    smoke = judged(synthetic.A72)
+    assert smoke.instructions is not None
+    assert smoke.latency_ns is None
+    assert (smoke.equal, smoke.trusted, smoke.counts_from) == (True, True, "pmu")
+    assert "the processor's counter" in smoke.words[0]
+    assert "no difference" in smoke.words[1]
+
+
+def test_a_virtual_clock_that_counts_is_trusted_as_well() -> None:
+    smoke = judged(synthetic.A72, source="virtual-clock")
+    assert smoke.trusted is True
+    assert smoke.instructions is not None
+    assert "the counter is closed to this account" in smoke.words[0]
+
+
+def test_a_clock_that_runs_in_real_time_is_found_out_and_gives_no_count() -> None:
+    smoke = judged(synthetic.A72, source="virtual-clock", spread=0.2)
+    assert smoke.trusted is False
+    assert smoke.instructions is None
+    assert "Nothing was counted" in smoke.words[0]
+    assert "--role target" in smoke.words[1]
+
+
+def test_a_timed_board_is_told_in_milliseconds() -> None:
+    smoke = judged(synthetic.PI)
+    assert smoke.latency_ns is not None
+    assert smoke.instructions is None
+    assert " ms, and it computes what we compute" in smoke.words[0]
+    assert "One model under two names" in smoke.words[1]
+
+
+def test_a_board_that_computes_something_else_has_no_figures() -> None:
+    smoke = judged(synthetic.PI, outcome=Outcome.INVALID)
+    assert (smoke.outcome, smoke.latency_ns, smoke.equal, smoke.trusted) == ("invalid", None, None, None)
+    assert smoke.words == ("The first inference failed (invalid): outputs differ from the host's.",)
