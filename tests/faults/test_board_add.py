@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,7 +103,7 @@ def test_a_host_key_is_asked_for_on_a_terminal_and_no_is_the_answer_to_enter(
     lab: Lab, server: OpensshServer, inventory: Path
 ) -> None:
     before = inventory.read_bytes()
-    code, seen = on_terminal(lab, "\n", *words(server, "--name", "new", "--no-smoke", "--yes"))
+    code, seen = on_terminal(lab, ["\n"], *words(server, "--name", "new", "--no-smoke", "--yes"))
     assert code == 4
     assert fingerprint(server) in seen
     assert "was not confirmed" in seen
@@ -113,19 +114,18 @@ def test_a_host_key_is_asked_for_on_a_terminal_and_no_is_the_answer_to_enter(
 def test_on_a_terminal_the_key_and_the_entry_are_confirmed_one_after_the_other(
     lab: Lab, server: OpensshServer, inventory: Path
 ) -> None:
-    code, seen = on_terminal(lab, "y\nn\n", *words(server, "--name", "new", "--no-smoke"))
+    code, seen = on_terminal(lab, ["y\n", "n\n"], *words(server, "--name", "new", "--no-smoke"))
     assert code == 0
     assert "nothing was written" in seen
     assert "new" not in load_inventory(inventory).boards
-    code, seen = on_terminal(lab, "y\ny\n", *words(server, "--name", "new", "--no-smoke"))
+    code, seen = on_terminal(lab, ["y\n", "y\n"], *words(server, "--name", "new", "--no-smoke"))
     assert code == 0
     assert "new" in load_inventory(inventory).boards
 
 
-def on_terminal(lab: Lab, typed: str, *command: str | Path) -> tuple[int, str]:
-    """Run on a terminal on which `typed` was typed beforehand; returns the exit code and all that it showed."""
+def on_terminal(lab: Lab, answers: list[str], *command: str | Path) -> tuple[int, str]:
+    """Run on a terminal and give each answer when its question stands there; returns exit code and what was shown."""
     controller, terminal = pty.openpty()
-    os.write(controller, typed.encode())
     process = subprocess.Popen(
         [HILBENCH, *command],
         cwd=lab.folder,
@@ -135,12 +135,19 @@ def on_terminal(lab: Lab, typed: str, *command: str | Path) -> tuple[int, str]:
         stderr=terminal,
     )
     os.close(terminal)
-    seen = b""
-    with contextlib.suppress(OSError):  # a terminal whose last program has ended cannot be read any more
-        while piece := os.read(controller, 65536):
-            seen += piece
-    os.close(controller)
-    return process.wait(120), seen.decode()
+    seen, asked = "", 0
+    try:
+        while select.select([controller], [], [], 60)[0]:
+            seen += os.read(controller, 65536).decode()
+            if asked < len(answers) and seen.count("[y/N]") > asked:
+                os.write(controller, answers[asked].encode())
+                asked += 1
+        raise AssertionError(f"it waits for something that it does not show:\n{seen}")
+    except OSError:  # a terminal whose last program has ended cannot be read any more
+        return process.wait(60), seen
+    finally:
+        process.kill()
+        os.close(controller)
 
 
 def test_nobody_to_ask_and_no_key_given_is_refused_in_one_sentence(

@@ -209,6 +209,7 @@ def test_names_that_yaml_would_read_as_something_else_are_quoted(name: str) -> N
         ("- a\n- b\n", "not of the form"),
         ("boards: {  # inside\n}\n", "comment inside the braces"),
         ("boards: [1\n", "not valid YAML"),
+        ("boards:\n  a:\n    connection: local\n    note: |+\n      x\n\n\n", "without touching other entries"),
     ],
 )
 def test_what_cannot_be_added_is_said_in_one_sentence(text: str, says: str) -> None:
