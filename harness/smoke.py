@@ -14,6 +14,7 @@ from ..targets.board import Board
 from .home import Home
 from .plan import ModelPlan, Plan, RuntimePlan, TaskPlan
 from .progress import Progress
+from .smokemodel import write_smoke_model
 
 if TYPE_CHECKING:
     from ..reports.summary import CellSummary, RunSummary
@@ -46,14 +47,13 @@ def smoke_test(board: Board, progress: Progress) -> Smoke:
     from ..reports.summary import summarize
     from .run import run_plan
 
-    if "onnxruntime" not in [runtime.name for runtime in board.runtimes]:
-        reason = "the tiny model is an ONNX file, and this board has no onnxruntime"
-        return Smoke(outcome="unsupported", reason=reason, words=(f"No first inference: {reason}.",))
+    names = [runtime.name for runtime in board.runtimes]
+    runtime = "onnxruntime" if "onnxruntime" in names else names[0]
     with tempfile.TemporaryDirectory(prefix="hilbench-smoke-") as name:
         folder = Path(name)
-        model = write_smoke_model(folder / "smoke.onnx")
+        model = write_smoke_model(folder, runtime)
         home = Home(folder=folder / "state")
-        result = run_plan(_plan(model, board), home, new=True, command="hilbench board add", progress=progress)
+        result = run_plan(_plan(model, board, runtime), home, new=True, command="hilbench board add", progress=progress)
         if result.record.state == "interrupted":
             raise KeyboardInterrupt
         summary = summarize(result.record)
@@ -113,7 +113,7 @@ def _clock_words(runtime: str, spread: float) -> tuple[str, ...]:
     return (found, advice)
 
 
-def _plan(model: Path, board: Board) -> Plan:
+def _plan(model: Path, board: Board, runtime: str) -> Plan:
     from ..compression.recipe import parse_recipe
 
     task = TaskPlan(kind="none", test=None, calibration=None, scale=None, mean=(), std=(), layout="nchw")
@@ -125,7 +125,7 @@ def _plan(model: Path, board: Board) -> Plan:
         models=(ModelPlan(name="smoke", file=model, task=task, input_shapes={}),),
         recipes=(parse_recipe("fp32"),),
         boards=(board,),
-        runtimes=(RuntimePlan(name="onnxruntime"),),
+        runtimes=(RuntimePlan(name=runtime),),
         protocol="quick",
         baseline="fp32",
         shortlist=(),
@@ -133,36 +133,3 @@ def _plan(model: Path, board: Board) -> Plan:
         accuracy_samples=None,
         seed=1,
     )
-
-
-def write_smoke_model(path: Path) -> Path:
-    """A convolution, a pooling and a dense layer on 3x32x32 inputs: some hundred thousand multiplications.
-
-    It is written for an old opset and format, so that old runtimes on boards read it.
-    """
-    import numpy as np
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    random = np.random.default_rng(1)
-    weights = {
-        "kernel": random.normal(0, 0.2, (8, 3, 3, 3)).astype(np.float32),
-        "dense": random.normal(0, 0.5, (8, 10)).astype(np.float32),
-        "bias": random.normal(0, 0.1, (10,)).astype(np.float32),
-    }
-    nodes = [
-        helper.make_node("Conv", ["image", "kernel"], ["features"], pads=[1, 1, 1, 1]),
-        helper.make_node("Relu", ["features"], ["active"]),
-        helper.make_node("GlobalAveragePool", ["active"], ["pooled"]),
-        helper.make_node("Flatten", ["pooled"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "dense", "bias"], ["scores"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "smoke",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 32, 32])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 10])],
-        [numpy_helper.from_array(value, name) for name, value in weights.items()],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
-    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pty
@@ -121,6 +120,15 @@ def test_on_a_terminal_the_key_and_the_entry_are_confirmed_one_after_the_other(
     code, seen = on_terminal(lab, ["y\n", "y\n"], *words(server, "--name", "new", "--no-smoke"))
     assert code == 0
     assert "new" in load_inventory(inventory).boards
+
+
+def test_ctrl_d_at_a_question_is_an_end_without_fuss(lab: Lab, server: OpensshServer, inventory: Path) -> None:
+    before = inventory.read_bytes()
+    code, seen = on_terminal(lab, ["y\n", "\x04"], *words(server, "--name", "new", "--no-smoke"))
+    assert code == 130
+    assert "mistake" not in seen
+    assert seen.strip().endswith("interrupted")
+    assert inventory.read_bytes() == before
 
 
 def on_terminal(lab: Lab, answers: list[str], *command: str | Path) -> tuple[int, str]:
@@ -327,3 +335,13 @@ def test_wrong_words_are_said_in_one_sentence(lab: Lab, inventory: Path, command
     (line,) = done.stderr.splitlines()
     assert says in line
     assert inventory.read_bytes() == before
+
+
+def test_a_board_without_onnxruntime_tries_a_tflite_file(lab: Lab, server: OpensshServer, inventory: Path) -> None:
+    kind = f"kinds:\n    tfl: {{runtimes: [{{name: ai-edge-litert, python: {sys.executable}}}]}}\n"
+    inventory.write_text(inventory.read_text().replace("kinds:\n", kind))
+    add = ["board", "add", where(server), "--key", server.user_key, "--host-key", server.host_key]
+    done = lab.run(*add, "--name", "new", "--kind", "tfl", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "First inference by ai-edge-litert" in done.stdout
+    assert "runtimes" not in done.stdout.split("+++")[1]

@@ -13,7 +13,8 @@ import pytest
 from hilbench.harness.boardadd import Examined
 from hilbench.harness.boardwords import board_json, board_lines
 from hilbench.harness.inventorydraft import InventoryDraft
-from hilbench.harness.smoke import Smoke, judge, write_smoke_model
+from hilbench.harness.smoke import Smoke, judge
+from hilbench.harness.smokemodel import write_smoke_model
 from hilbench.reports.record import Outcome
 from hilbench.reports.summary import summarize
 from hilbench.targets.errors import InventoryError
@@ -91,7 +92,7 @@ def test_bytes_that_are_no_text_are_said(path: Path) -> None:
 
 
 def test_the_smoke_model_runs_and_is_old_enough_for_old_runtimes(tmp_path: Path) -> None:
-    file = write_smoke_model(tmp_path / "smoke.onnx")
+    file = write_smoke_model(tmp_path, "onnxruntime")
     model = onnx.load(file)
     onnx.checker.check_model(model, full_check=True)
     assert model.ir_version <= 7
@@ -99,6 +100,21 @@ def test_the_smoke_model_runs_and_is_old_enough_for_old_runtimes(tmp_path: Path)
     scores = np.asarray(session.run(None, {"image": np.ones((1, 3, 32, 32), np.float32)})[0])
     assert scores.shape == (1, 10)
     assert np.ptp(scores) > 0
+
+
+def test_the_tflite_smoke_model_runs_and_its_output_depends_on_its_input(tmp_path: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter: Any = Interpreter(model_path=str(write_smoke_model(tmp_path, "ai-edge-litert")))
+    interpreter.allocate_tensors()
+    (given,), (gives,) = interpreter.get_input_details(), interpreter.get_output_details()
+    outputs: list[Any] = []
+    for value in (0.0, 1.0):
+        interpreter.set_tensor(given["index"], np.full(given["shape"], value, np.float32))
+        interpreter.invoke()
+        outputs.append(interpreter.get_tensor(gives["index"]).copy())
+    assert outputs[0].shape == (1, 32, 32, 4)
+    assert np.ptp(outputs[1] - outputs[0]) > 0
 
 
 BOARD = Examined(
