@@ -82,7 +82,7 @@ def examine(
     )
     board = draft.add(name, entry)
     return Examined(
-        word=listed.word,
+        word=listed.label,
         name=name,
         fingerprint=None if address.host_key is None else parse_public_key(address.host_key).fingerprint,
         facts=facts,
@@ -94,7 +94,7 @@ def examine(
 
 def _unknown_board(listed: Listed, address: SshAddress, layers: Mapping[str, Any], wishes: Wishes) -> Board:
     return Board(
-        name=listed.word,
+        name=listed.label,
         address=address,
         arch=Arch.ARM64,
         role=Role.EMULATED,  # nothing is timed while it is looked at, so nobody need wait for it

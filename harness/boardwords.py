@@ -17,7 +17,8 @@ def board_lines(board: Examined) -> list[str]:
     facts = board.facts or {}
     emulated = (board.entry or {}).get("role") == "emulated"
     pairs = [*_facts(facts), ("virtual machine", _virtual(facts, emulated=emulated)), *_runtimes(board)]
-    lines = [f"{board.name} ({board.word})", *(f"  {what:18} {words}" for what, words in pairs)]
+    title = str(board.name) if board.name == board.word else f"{board.name} ({board.word})"
+    lines = [title, *(f"  {what:18} {words}" for what, words in pairs)]
     words = board.smoke.words if board.smoke is not None else (_no_smoke(board),)
     return [*lines, *(f"  {word}" for word in words)]
 
@@ -26,6 +27,7 @@ def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     memory = facts.get("memory") or {}
     yield "board", facts.get("model") or UNKNOWN
     yield "system", f"{facts.get('os') or UNKNOWN}, {facts.get('kernel') or UNKNOWN}, {facts.get('glibc') or UNKNOWN}"
+    yield "python", facts.get("python") or UNKNOWN
     yield "cpu", ", ".join(facts.get("cpu_models") or [UNKNOWN])
     yield "clusters", "; ".join(_cluster(one) for one in facts.get("clusters") or []) or UNKNOWN
     yield "instructions", ", ".join(name for name, has in (facts.get("isa") or {}).items() if has) or UNKNOWN

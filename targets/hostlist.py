@@ -28,6 +28,11 @@ class Listed:
     python: str | None = None
     tags: tuple[str, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return self.name or self.word
+
 
 def read_hosts(path: Path) -> tuple[Listed, ...]:
     """The boards that a file lists, in its order; local ones are left out. Raises InventoryError in one sentence."""

@@ -160,8 +160,8 @@ def _examined(
     except TargetError as error:
         if not many:
             raise
-        progress.say(f"{listed.word}: {error}")
-        return Examined(word=listed.word, reason=str(error))
+        progress.say(f"{listed.label}: {error}")
+        return Examined(word=listed.label, reason=str(error))
 
 
 def _confirm(question: str) -> bool:
