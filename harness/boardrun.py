@@ -86,7 +86,7 @@ def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cel
     board = opened.board
     notes = [n for n in context.store.notes(context.run_id) if n.subject == board.name]
     open_jobs = [n for n in notes if n.kind in ("session", "collected")]
-    if board.emulated or not open_jobs or open_jobs[-1].kind == "collected":
+    if board.restored or not open_jobs or open_jobs[-1].kind == "collected":
         return  # an emulated board was rolled back: nothing is left on it
     facts = open_jobs[-1].facts
     session = attach_session(opened.connection, board.workdir, job_from_json(facts["job"]))
@@ -119,7 +119,7 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     state = follow(opened, session, mirror, on_event, context.cancel)
     intake.flush()
     context.store.add_note(context.run_id, board.name, "collected", {"job_id": session.job.job_id, "state": state})
-    if not board.emulated:  # which is rolled back anyway
+    if not board.restored:
         discard_session(session, opened.reconnect())
     if context.cancel.is_set():
         raise Interrupted("stopped")
@@ -146,7 +146,7 @@ def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -
     """Store the board's facts, and which of its cells no runtime can run."""
     board = opened.board
     runnable = [cell for cell in cells if cell.skip is None]
-    if board.emulated:  # known from its image; importing them there would take seconds each
+    if board.restored:  # known from its image; importing them there would take seconds each
         versions: Mapping[str, str] = opened.facts["runtimes"]
         missing: Mapping[BoardRuntime, str | None] = {}
     else:

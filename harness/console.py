@@ -32,7 +32,7 @@ def verb(function: Callable[..., int | None]) -> Callable[..., None]:
     def wrapped(*, as_json: bool, **arguments: Any) -> None:
         try:
             code = function(as_json=as_json, **arguments) or 0
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # the latter: Ctrl-C or Ctrl-D at a question
             _fail("interrupted", 130, as_json=as_json)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -56,8 +56,11 @@ def board_from_address(
 
 
 def _key_file(given: Path | None) -> str | None:
-    if given is not None:
-        return str(given.expanduser())
+    return usual_key_file() if given is None else str(given.expanduser())
+
+
+def usual_key_file() -> str | None:
+    """The first of the usual files in ~/.ssh; None (the SSH agent is asked) where it holds keys or none is there."""
     if agent_key_count():
         return None
     folder = Path.home() / ".ssh"

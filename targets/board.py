@@ -87,3 +87,8 @@ class Board:
     def emulated(self) -> bool:
         """Whether figures of this board are counts, never times."""
         return self.role is Role.EMULATED
+
+    @property
+    def restored(self) -> bool:
+        """Whether each opening rolls the board back: what was left there is gone, and what it has is known."""
+        return isinstance(self.address, EmulatedAddress)

@@ -32,6 +32,11 @@ class HostKey:
         """`SHA256:…`, as `ssh-keygen -lf` and sshd's log print it."""
         return fingerprint(self.blob)
 
+    @property
+    def line(self) -> str:
+        """`ssh-ed25519 AAAA…`: the form of `host_key:` in the inventory."""
+        return f"{self.type} {base64.b64encode(self.blob).decode()}"
+
 
 @dataclass(frozen=True, slots=True)
 class KnownKeys:

@@ -49,12 +49,15 @@ def find_inventory(start: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def load_inventory(path: Path) -> Inventory:
-    """Read, validate and merge an inventory. Raises InventoryError with all problems, one line each, by line number."""
+def load_inventory(path: Path, text: str | None = None) -> Inventory:
+    """Read, validate and merge an inventory. Raises InventoryError with all problems, one line each, by line number.
+
+    `text` is judged in place of what the file holds now, as if it stood there.
+    """
     from .inventory_schema import InventoryFile
 
     try:
-        file, positions = load_yaml(path, InventoryFile)
+        file, positions = load_yaml(path, InventoryFile, text)
     except YamlFileError as error:
         raise InventoryError(str(error)) from error
     merging = _Merging(path, file, positions)

@@ -51,18 +51,22 @@ def probe_board(connection: Connection, board: Board) -> dict[str, Any]:
 
     Raises TargetError where the board ran none of it.
     """
-    probes = probes_of(board)
+    return _with_interpreters(ask_probes(connection, board.name, probes_of(board)))
+
+
+def ask_probes(connection: Connection, board: str, probes: tuple[Probe, ...]) -> dict[str, Any]:
+    """What each probe found, by name, in one round trip. Raises TargetError where the board ran none of them."""
     token = secrets.token_hex(8)
     done = connection.run(probe_script(probes, token), timeout_s=PROBE_TIMEOUT_S)
     sections = split_sections(done.stdout.decode(errors="replace"), token)
     if not sections:
         said = " ".join(done.stderr.decode(errors="replace").split()) or f"status {done.status}"
-        raise TargetError(f"{board.name}: the board's facts cannot be read: {said}")
+        raise TargetError(f"{board}: the board's facts cannot be read: {said}")
     facts: dict[str, Any] = {}
     for probe in probes:
         output = sections.get(probe.name, "").strip("\n")
         facts[probe.name] = probe.parse(output) if output.strip() else None
-    return _with_interpreters(facts)
+    return facts
 
 
 def probe_script(probes: tuple[Probe, ...], token: str) -> str:
@@ -179,17 +183,26 @@ def parse_virtualization(output: str) -> str | None:
     `linux,dummy-virt`, the compatible string of QEMU's `virt` machine.
     """
     said = {key: value.replace("\0", " ").strip() for key, value in re.findall(r"^(\S+) (.+)$", output, re.MULTILINE)}
-    if "container" in said:
-        return f"container ({said['container']})"
+    machine = _virtual_machine(said)
+    if "container" not in said:
+        return machine
+    return f"container ({said['container']})" + ("" if machine is None else f" in a {machine}")
+
+
+def _virtual_machine(said: Mapping[str, str]) -> str | None:
     if "dummy-virt" in said.get("compatible", ""):
         return "qemu (virt machine)"
     dmi = said.get("dmi", "")
     for word in ("QEMU", "KVM", "VMware", "VirtualBox", "Xen", "Amazon EC2", "Google", "Microsoft", "Firecracker"):
-        if word.lower() in dmi.lower() and (word != "Microsoft" or "virtual" in dmi.lower()):
+        bare = ".metal" in dmi or (word == "Microsoft" and "virtual" not in dmi.lower())
+        if word.lower() in dmi.lower() and not bare:
             return f"virtual machine ({dmi})"
-    if "xen" in said or "flag" in said:
-        return "virtual machine"
-    return None
+    return "virtual machine" if "xen" in said or "flag" in said else None
+
+
+def is_virtual_machine(virtualization: str | None) -> bool:
+    """Whether the fact `virtualization` names a machine that is itself made by software; a container alone is none."""
+    return virtualization is not None and ("virtual machine" in virtualization or "virt machine" in virtualization)
 
 
 _VIRTUALIZATION = (

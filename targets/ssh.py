@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from .board import SshAddress
 from .connection import Completed
 from .errors import TargetError, TransientTargetError
-from .hostkeys import HostKey, check_host_key, pinned_keys
+from .hostkeys import KEY_TYPES, HostKey, check_host_key, pinned_keys
 from .sshchannels import Deadline, SshChannels
 from .sshfiles import SshFiles
 
@@ -63,6 +63,29 @@ def open_ssh(address: SshAddress, *, timeout_s: float = _CONNECT_TIMEOUT_S) -> S
             jump.close()
         raise
     return SshConnection(transport, name, jump)
+
+
+def server_key(
+    address: SshAddress, *, types: tuple[str, ...] = KEY_TYPES, timeout_s: float = _CONNECT_TIMEOUT_S
+) -> HostKey:
+    """The host key that a server shows, read before any login: nothing of ours is sent, and nothing is trusted.
+
+    `types` says which kinds are asked for, the best first. A jump host in `address` is logged in to, so its own key
+    must be pinned. Raises TargetError or TransientTargetError where no key comes.
+    """
+    name = f"{address.host}:{address.port}"
+    deadline = Deadline(timeout_s)
+    jump = open_ssh(address.jump, timeout_s=timeout_s) if address.jump is not None else None
+    try:
+        transport = _greeted(address, name, jump, list(types), deadline)
+        try:
+            offered = transport.get_remote_server_key()
+            return HostKey(offered.get_name(), offered.asbytes())
+        finally:
+            transport.close()
+    finally:
+        if jump is not None:
+            jump.close()
 
 
 class SshConnection:

@@ -51,9 +51,12 @@ class Positions:
         return 1
 
 
-def read_yaml(path: Path) -> tuple[dict[str, Any], Positions]:
-    """The mapping that a YAML 1.2 file holds, with the line of each key. Raises YamlFileError where it holds none."""
-    text = _read_text(path)
+def read_yaml(path: Path, text: str | None = None) -> tuple[dict[str, Any], Positions]:
+    """The mapping that a YAML 1.2 file holds, with the line of each key. Raises YamlFileError where it holds none.
+
+    `text` is judged in place of what the file holds now: what it is about to become.
+    """
+    text = _read_text(path) if text is None else text
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -78,11 +81,11 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Positions]:
     return data, Positions(reader.lines, tuple(reader.problems))  # pyright: ignore[reportUnknownVariableType]
 
 
-def load_yaml(path: Path, model: type[M]) -> tuple[M, Positions]:
+def load_yaml(path: Path, model: type[M], text: str | None = None) -> tuple[M, Positions]:
     """Read and validate a file in one go. Raises YamlFileError with every problem of the file, sorted by line."""
     from pydantic import ValidationError
 
-    data, positions = read_yaml(path)
+    data, positions = read_yaml(path, text)
     try:
         loaded = model.model_validate(data)
     except ValidationError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..console import emit, table, verb
+from . import boardadd
 
 if TYPE_CHECKING:
     from ...targets.board import Board
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 @click.group()
 def board() -> None:
     """The boards of the inventory."""
+
+
+board.add_command(boardadd.add)
+board.add_command(boardadd.remove)
 
 
 @board.command(name="list")
@@ -108,19 +113,22 @@ def check(name: str, inventory: Path | None, *, as_json: bool) -> int:
 
     Exit code 0 if at least one runtime can be used, 4 if the board or all its runtimes cannot.
     """
+    from ...targets.hardware import admission_probes
     from ...targets.open import open_board
+    from ...targets.probes import ask_probes
     from ...targets.provision import runtime_versions
     from ..progress import Progress
     from ..selection import Boards
 
     with Progress() as progress, open_board(Boards(inventory).board(name), say=progress.say) as opened:
         versions = runtime_versions(opened.connection, opened.board)
+        facts = {**opened.facts, **ask_probes(opened.connection, opened.board.name, admission_probes(opened.board))}
     usable = [runtime for runtime, found in versions.items() if found.version is not None]
     if as_json:
         runtimes = {runtime: {"version": f.version, "reason": f.reason} for runtime, f in versions.items()}
-        emit({"board": opened.board.name, "usable": bool(usable), "facts": dict(opened.facts), "runtimes": runtimes})
+        emit({"board": opened.board.name, "usable": bool(usable), "facts": facts, "runtimes": runtimes})
         return 0 if usable else 4
-    for key, value in opened.facts.items():
+    for key, value in facts.items():
         click.echo(f"{key + ':':22} {_text(value)}")
     for runtime, found in versions.items():
         click.echo(f"{runtime + ':':22} {found.version or 'cannot be used: ' + str(found.reason)}")

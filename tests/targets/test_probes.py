@@ -12,6 +12,7 @@ import pytest
 from hilbench.targets.board import Arch, Board, BoardRuntime, LocalAddress, Role
 from hilbench.targets.connection import Connection
 from hilbench.targets.errors import TargetError
+from hilbench.targets.hardware import admission_probes
 from hilbench.targets.local import open_local
 from hilbench.targets.probes import (
     FIXED_PROBES,
@@ -39,7 +40,8 @@ def board(*runtimes: BoardRuntime, workdir: str = "/var/tmp") -> Board:
     )
 
 
-PARSERS = {probe.name: probe.parse for probe in probes_of(board())} | {"interpreter": parse_json}
+PROBES = (*probes_of(board()), *admission_probes(board()))
+PARSERS = {probe.name: probe.parse for probe in PROBES} | {"interpreter": parse_json}
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -51,12 +53,12 @@ def test_parser_reads_what_the_board_printed(path: Path) -> None:
 
 
 def test_every_fixed_probe_has_a_capture_of_each_kind_of_board() -> None:
-    for probe in FIXED_PROBES:
+    for probe in (*FIXED_PROBES, *admission_probes(board())):
         for name in ("x86-64-virtual-machine", "emulated-a72", "emulated-a76"):
             assert (FIXTURES / probe.name / f"{name}.json").exists(), (probe.name, name)
 
 
-@pytest.mark.parametrize("probe", FIXED_PROBES, ids=lambda probe: probe.name)
+@pytest.mark.parametrize("probe", [*FIXED_PROBES, *admission_probes(board())], ids=lambda probe: probe.name)
 @pytest.mark.parametrize("output", ["?", "-1", "x y z\n" * 3, "\0\0", ": : :"])
 def test_no_parser_fails_on_nonsense(probe: Probe, output: str) -> None:
     assert json.dumps(probe.parse(output))
