@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..reports.record import Outcome, Trial
 from ..targets.agent.job import Job, JobCell, job_from_json, job_to_json
-from ..targets.board import Board
+from ..targets.board import Board, BoardRuntime
 from ..targets.deploy import deploy
 from ..targets.errors import TargetError
 from ..targets.open import OpenBoard, open_board
-from ..targets.provision import usable_runtimes
+from ..targets.provision import RuntimeFound, is_provisioned, provide_runtimes
 from ..targets.session import Session, attach_session, discard_session, start_session
 from ..targets.watch import AgentLostError, watch
 from .assemble import alive_cells
@@ -62,9 +62,9 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> N
         return
     try:
         with open_board(board, say=context.progress.about(board.name)) as opened:
-            _note_board(context, opened, cells)
+            sites = _note_board(context, opened, cells)
             _collect_earlier(context, opened, cells)
-            job = _job(context, opened, cells, planned, protocol)
+            job = _job(context, opened, cells, planned, protocol, sites)
             if job is not None:
                 context.store.add_note(context.run_id, board.name, "session", {"job": job_to_json(job)})
                 _watch(context, opened, start_session(opened.connection, board.workdir, job), cells)
@@ -79,8 +79,8 @@ def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cel
     board = opened.board
     notes = [n for n in context.store.notes(context.run_id) if n.subject == board.name]
     open_jobs = [n for n in notes if n.kind in ("session", "collected")]
-    if board.emulated or not open_jobs or open_jobs[-1].kind == "collected":
-        return  # an emulated board was rolled back: nothing is left on it
+    if board.rolled_back or not open_jobs or open_jobs[-1].kind == "collected":
+        return
     session = attach_session(opened.connection, board.workdir, job_from_json(open_jobs[-1].facts["job"]))
     if session is None:
         return
@@ -106,7 +106,7 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     mirror.parent.mkdir(parents=True, exist_ok=True)
     state = watch(session, reconnect=opened.reconnect, mirror=mirror, on_event=on_event, cancel=context.cancel)
     context.store.add_note(context.run_id, board.name, "collected", {"job_id": session.job.job_id, "state": state})
-    if not board.emulated:  # which is rolled back anyway
+    if not board.rolled_back:
         discard_session(session, opened.reconnect())
     if state == "stopped" or context.cancel.is_set():
         raise Interrupted("stopped")
@@ -127,21 +127,39 @@ def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell) -> N
             context.progress.say(f"{event['cell']}: {event['outcome']}: {event['reason']}")
 
 
-def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
-    """Store the board's facts, and which of its cells no runtime can run."""
-    wanted = {cell.board_runtime for cell in cells if cell.skip is None}
-    if opened.board.emulated:  # known from its image; importing them there would take seconds each
-        versions: Mapping[str, str] = opened.facts["runtimes"]
-    else:
-        versions = usable_runtimes(opened.connection, opened.board.name, wanted)
-    facts = {**opened.facts, "runtimes": dict(versions)}
+def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> Mapping[BoardRuntime, BoardRuntime]:
+    """Store the board's facts, and which of its cells no runtime can run; each runtime with the site that it has."""
+    found = _runtimes(context, opened, {cell.board_runtime for cell in cells if cell.skip is None})
+    versions = {runtime.name: one.version for runtime, one in found.items() if one.version is not None}
+    put_there = {runtime.name: one.site for runtime, one in found.items() if one.site is not None}
+    facts = {**opened.facts, "runtimes": versions, "provisioned": put_there}
     context.store.add_note(context.run_id, opened.board.name, "board", facts)
+    noted = {note.subject for note in context.store.notes(context.run_id, "failed")}
     for cell in cells:
-        if cell.skip is None and versions.get(cell.runtime) is None:
-            reason = f"{cell.runtime} cannot be used on {opened.board.name}"
-            context.store.add_note(
-                context.run_id, cell.cell_id, "failed", {"outcome": Outcome.UNSUPPORTED.value, "reason": reason}
-            )
+        if cell.skip is None and cell.cell_id not in noted and found[cell.board_runtime].version is None:
+            _note_unusable(context, cell, found[cell.board_runtime])
+    return {runtime: replace(runtime, site=one.site or runtime.site) for runtime, one in found.items()}
+
+
+def _runtimes(
+    context: RunContext, opened: OpenBoard, wanted: Collection[BoardRuntime]
+) -> Mapping[BoardRuntime, RuntimeFound]:
+    """What each runtime is on the board, put there where it is missing."""
+    board = opened.board
+    if board.rolled_back:  # known from its image; importing them there would take seconds each
+        versions: Mapping[str, str] = opened.facts["runtimes"]
+        return {runtime: RuntimeFound(version=versions.get(runtime.name)) for runtime in wanted}
+    say = context.progress.about(board.name)
+    return provide_runtimes(opened.connection, board, wanted, wheels=context.home.wheels, say=say)
+
+
+def _note_unusable(context: RunContext, cell: Cell, found: RuntimeFound) -> None:
+    could_be_there = is_provisioned(cell.board, cell.board_runtime) and not found.impossible
+    outcome = Outcome.ERROR if could_be_there else Outcome.UNSUPPORTED
+    reason = f"{cell.runtime} cannot be used on {cell.board.name}" + (f": {found.reason}" if found.reason else "")
+    facts = {"outcome": outcome.value, "reason": reason}
+    context.store.add_note(context.run_id, cell.cell_id, "failed", facts)
+    context.progress.say(f"{cell.cell_id}: {reason}")
 
 
 def _job(
@@ -150,6 +168,7 @@ def _job(
     cells: Sequence[Cell],
     planned: Sequence[tuple[str, ...]],
     protocol: MeasurementProtocol,
+    sites: Mapping[BoardRuntime, BoardRuntime],
 ) -> Job | None:
     """Deploy and describe what the agent is to do; None where nothing is left to do."""
     board = opened.board
@@ -166,7 +185,11 @@ def _job(
     return Job(
         job_id=f"{context.run_id}.{state.attempt}",
         mode="count" if board.emulated else "latency",
-        cells=tuple(_job_cell(context, cell, name, board, remote, state) for cell in alive for name in _names(cell)),
+        cells=tuple(
+            _job_cell(context, cell, name, sites[cell.board_runtime], remote, state)
+            for cell in alive
+            for name in _names(cell)
+        ),
         blocks=blocks,
         warmup_iterations=protocol.warmup_iterations,
         warmup_seconds=protocol.warmup_seconds,
@@ -177,10 +200,9 @@ def _job(
 
 
 def _job_cell(
-    context: RunContext, cell: Cell, name: str, board: Board, remote: Mapping[str, str], state: _State
+    context: RunContext, cell: Cell, name: str, runtime: BoardRuntime, remote: Mapping[str, str], state: _State
 ) -> JobCell:
-    runtime = cell.board_runtime
-    inputs = context.prepared.inputs(cell, board)
+    inputs = context.prepared.inputs(cell, cell.board)
     twin = name.endswith(TWIN)
     return JobCell(
         cell=name,

@@ -24,6 +24,11 @@ class Home:
         return self.folder / "artifacts"
 
     @property
+    def wheels(self) -> Path:
+        """The cache of wheels that are put on boards."""
+        return self.folder / "wheels"
+
+    @property
     def known_hosts(self) -> Path:
         """Host keys that the user confirmed outside the inventory."""
         return self.folder / "known_hosts"
