@@ -132,7 +132,7 @@ def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -
     found = _runtimes(context, opened, {cell.board_runtime for cell in cells if cell.skip is None})
     versions = {runtime.name: one.version for runtime, one in found.items() if one.version is not None}
     put_there = {runtime.name: one.site for runtime, one in found.items() if one.site is not None}
-    facts = {**opened.facts, "runtimes": versions, "provisioned": put_there}
+    facts = {**opened.facts, "runtimes": versions, **({"provisioned": put_there} if put_there else {})}
     context.store.add_note(context.run_id, opened.board.name, "board", facts)
     noted = {note.subject for note in context.store.notes(context.run_id, "failed")}
     for cell in cells:

@@ -191,7 +191,7 @@ def least_glibc(platforms: Sequence[str]) -> tuple[int, int] | None:
 
 def _cached(cache: Path, name: str, version: str, target: WheelTarget) -> tuple[str, Path] | None:
     """A wheel of the cache whose bytes are still those of its folder's name; a damaged one is dropped."""
-    for file in sorted(cache.glob("*/*.whl")):
+    for file in sorted(cache.glob("[0-9a-f]*/*.whl")):  # not what another thread downloads right now
         wheel = parse_wheel_name(file.name)
         if wheel is None or (wheel.name, wheel.version) != (name, version) or not fits(wheel, target):
             continue

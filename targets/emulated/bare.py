@@ -20,6 +20,14 @@ HOST_KEY_FILE = "etc/ssh/ssh_host_ed25519_key"
 # Raise it when the code that builds an image writes something else from the same data.
 LAYOUT = 1
 
+# Compiled at the first boot where the builder could not: what the agent and the runtimes import of Python's own.
+_COMPILED = (
+    *("argparse", "ast", "base64", "concurrent.futures", "csv", "ctypes", "dataclasses", "datetime", "decimal"),
+    *("fractions", "hashlib", "importlib.metadata", "inspect", "json", "logging", "multiprocessing.pool", "pickle"),
+    *("platform", "random", "secrets", "shutil", "socket", "statistics", "subprocess", "sysconfig", "tempfile"),
+    *("textwrap", "tokenize", "typing", "unittest", "urllib.request", "uuid", "zipfile"),
+)
+
 _INIT = """\
 #!/bin/busybox sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin HOME=/root
@@ -39,7 +47,7 @@ hostname bare
 ifconfig lo 127.0.0.1 up
 ifconfig eth0 @ADDRESS@ netmask 255.255.255.0 up
 if [ ! -d /usr/lib/python@PYTHON@/__pycache__ ]; then
-    python3 -m compileall -qq -x '/(tests?|idlelib|lib2to3|ensurepip|tkinter|turtledemo)/' /usr/lib/python@PYTHON@
+    python3 -c 'import @MODULES@'
 fi
 ( until grep -q '^ *[0-9]*: 00000000:0016 .* 0A ' /proc/net/tcp; do usleep 50000; done; echo @READY@ ) &
 while :; do
@@ -75,6 +83,7 @@ def files() -> dict[str, str]:
 def init_script(suite: str) -> str:
     """The guest's process 1, a shell script; READY_LINE appears once port 22 listens."""
     values = {"ADDRESS": guest.GUEST_ADDRESS, "PYTHON": SUITES[suite], "READY": guest.READY_LINE, "USER": USER}
+    values["MODULES"] = ", ".join(_COMPILED)
     script = _INIT
     for name, value in values.items():
         script = script.replace(f"@{name}@", value)

@@ -88,6 +88,12 @@ def test_a_wheel_is_fetched_once_and_found_again_without_an_index(
     no_index(monkeypatch)
     assert find_wheel(tmp_path, "tflite-runtime", "2.14.0", BOOKWORM, say=said.append) == (sha256, file)
     assert len(said) == 1
+    # What another thread downloads at this moment is neither used nor touched.
+    halfway = tmp_path / ".download-x" / file.name
+    halfway.parent.mkdir()
+    halfway.write_bytes(b"half")
+    assert find_wheel(tmp_path, "tflite-runtime", "2.14.0", BOOKWORM, say=said.append) == (sha256, file)
+    assert halfway.exists()
     # A file whose bytes changed is not used any more: it is asked for again, and no index answers.
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(TargetError, match="name a folder that has the wheel by pip's own PIP_FIND_LINKS"):
