@@ -24,11 +24,12 @@ _MARGIN_BYTES = 8 << 20  # bytecode of the first import, the journal
 _FULL = 28
 _FOREIGN = 18
 
-# $1 target folder, $2 manifest as JSON, $3 unneeded as JSON, then the wheels. The folder gets its name when all is in
+# $1 target folder, $2 manifest as JSON, $3 unneeded as JSON, then each wheel after its sha256. The cache is shared with
+# other accounts, so what is unpacked are the very bytes that were hashed. The folder gets its name when all is in
 # it, so what has the name is complete. A wheel's `NAME.data/purelib` and `platlib` belong beside its packages, the rest
 # of `NAME.data` (scripts, headers) nowhere: PyPA's binary distribution format.
 _PROGRAM = f"""
-import errno, json, os, shutil, sys, time, zipfile
+import errno, hashlib, io, json, os, shutil, sys, time, zipfile
 target, manifest, unneeded = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 own = os.path.dirname(os.path.dirname(target))
 part = "%s.part-%d" % (target, os.getpid())
@@ -38,6 +39,13 @@ def place(name):
         kind, _, rest = rest.partition("/")
         return rest if kind in ("purelib", "platlib") else ""
     return name
+def checked(sha256, wheel):
+    with open(wheel, "rb") as file:
+        data = file.read()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        sys.stderr.write(wheel + " is not the file that was sent: remove it")
+        sys.exit({_FOREIGN})
+    return io.BytesIO(data)
 def unpack(wheel):
     with zipfile.ZipFile(wheel) as archive:
         for entry in archive.infolist():
@@ -55,12 +63,15 @@ try:
         path = os.path.join(os.path.dirname(target), name)
         if ".part-" in name and time.time() - os.stat(path).st_mtime > 3600:
             shutil.rmtree(path, ignore_errors=True)
-    for wheel in sys.argv[4:]:
-        unpack(wheel)
+    for sha256, wheel in zip(sys.argv[4::2], sys.argv[5::2]):
+        unpack(checked(sha256, wheel))
     with open(part + "/{MANIFEST}", "w") as file:
         file.write(manifest)
     shutil.rmtree(target, ignore_errors=True)
     os.rename(part, target)
+except SystemExit:
+    shutil.rmtree(part, ignore_errors=True)
+    raise
 except (OSError, zipfile.BadZipFile) as error:
     shutil.rmtree(part, ignore_errors=True)
     sys.stderr.write("%s" % (getattr(error, "strerror", None) or error))
@@ -100,7 +111,8 @@ def install(
     say(f"unpacking {pin.runtime} {pin.version}, {megabytes(unpacked)}")
     manifest = {"runtime": pin.runtime, "version": pin.version, "numpy": pin.numpy, "python": found.python}
     unneeded = {"folder": UNNEEDED_FOLDER, "suffixes": UNNEEDED_SUFFIXES}
-    given = [target, json.dumps({**manifest, "wheels": sorted(wheels)}), json.dumps(unneeded), *remote.values()]
+    given = [target, json.dumps({**manifest, "wheels": sorted(wheels)}), json.dumps(unneeded)]
+    given += [word for pair in remote.items() for word in pair]
     done = connection.run(shlex.join([found.path, "-c", _PROGRAM, *given]), timeout_s=_UNPACK_TIMEOUT_S)
     _completed(done, f"{board}: {pin.runtime} {pin.version} cannot be unpacked in {target}")
     return target

@@ -22,7 +22,8 @@ _NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # of a POSIX shell
 _32_BIT = {"aarch64": "armv7l", "x86_64": "i686"}  # a 32-bit system may run on a 64-bit kernel
 _ARCH = {"aarch64": Arch.ARM64, "armv7l": Arch.ARMHF, "x86_64": Arch.X86_64}
 
-# Written for any Python 3: an old one must be able to say that it is old. argv: workdir, name of the manifest.
+# Written for any Python 3: an old one must be able to say that it is old. What another account put in our place is not
+# looked at. argv: workdir, name of the manifest.
 _PROGRAM = """
 import importlib.util, json, os, platform, struct, sys, sysconfig
 own = "%s/account-%d" % (sys.argv[1], os.getuid())
@@ -36,7 +37,8 @@ except (AttributeError, OSError, ValueError):
     libc = None
 installed = {}
 folder = own + "/runtimes"
-for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+mine = os.path.isdir(folder) and os.stat(own).st_uid == os.stat(folder).st_uid == os.getuid()
+for name in sorted(os.listdir(folder)) if mine else []:
     try:
         with open("%s/%s/%s" % (folder, name, sys.argv[2])) as file:
             installed[folder + "/" + name] = json.load(file)

@@ -76,17 +76,23 @@ def provide_runtimes(
     """
     found = {runtime: _provide(connection, board, runtime, wheels, say) for runtime in wanted}
     if all(one.version is None for one in found.values()) and not all(one.impossible for one in found.values()):
-        reasons = "; ".join(f"{runtime.name} by {runtime.python}: {one.reason}" for runtime, one in found.items())
-        raise TargetError(
-            f"{board.name} has no runtime that can be used ({reasons}); install it there, or name the interpreter that "
-            "has it (`python:` in the inventory, or `bench --python`)"
-        )
+        raise TargetError(_none_usable(board, found))
     return found
 
 
 def is_provisioned(board: Board, runtime: BoardRuntime) -> bool:
     """Whether hilbench may put this runtime on the board: not on this machine, not where its folder is named."""
     return isinstance(board.address, SshAddress) and runtime.site is None
+
+
+def _none_usable(board: Board, found: Mapping[BoardRuntime, RuntimeFound]) -> str:
+    if all(is_provisioned(board, runtime) for runtime in found):  # each reason says itself what to do
+        return "; ".join(dict.fromkeys(str(one.reason) for one in found.values()))
+    reasons = "; ".join(f"{runtime.name} by {runtime.python}: {one.reason}" for runtime, one in found.items())
+    return (
+        f"{board.name} has no runtime that can be used ({reasons}); install it there, or name the interpreter that "
+        "has it (`python:` in the inventory, or `bench --python`)"
+    )
 
 
 def _provide(connection: Connection, board: Board, runtime: BoardRuntime, wheels: Path, say: Say) -> RuntimeFound:
@@ -136,7 +142,7 @@ def _put_there(connection: Connection, board: Board, runtime: BoardRuntime, whee
 
 def _own_or_installed(connection: Connection, board: Board, runtime: BoardRuntime) -> RuntimeFound:
     own = _try(connection, runtime)
-    if own.version is not None or not is_provisioned(board, runtime):
+    if not is_provisioned(board, runtime) or (own.version is not None and _serves(own, runtime, say=lambda _: None)):
         return own
     try:
         interpreter = look_at(connection, board.name, runtime.python, board.workdir)
@@ -150,7 +156,7 @@ def _own_or_installed(connection: Connection, board: Board, runtime: BoardRuntim
         return there
     if there.site is not None:
         return replace(there, reason=f"what hilbench put there is broken and will be put anew: {there.reason}")
-    return replace(own, reason=f"not there; `run` and `bench` put {pin.runtime} {pin.version} there")
+    return RuntimeFound(reason=f"not there; `run` and `bench` put {pin.runtime} {pin.version} there")
 
 
 def _installed(connection: Connection, runtime: BoardRuntime, interpreter: Interpreter, pin: Pin) -> RuntimeFound:
