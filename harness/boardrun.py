@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..targets.board import Board, BoardRuntime
 from ..targets.deploy import deploy
 from ..targets.errors import TargetError
 from ..targets.open import OpenBoard, open_board
-from ..targets.provision import try_runtimes
+from ..targets.provision import RuntimeFound, is_provisioned, provide_runtimes
 from ..targets.session import Session, attach_session, discard_session
 from ..targets.watch import AgentLostError
 from .assemble import alive_cells
@@ -68,9 +68,9 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> N
         say = context.progress.about(board.name)
         with open_board(board, say=say, claim=claim, cancel=context.cancel) as opened:
             token = note_lease(context.store, context.run_id, opened)
-            _note_board(context, opened, cells)
+            sites = _note_board(context, opened, cells)
             _collect_earlier(context, opened, cells)
-            job = _job(context, opened, cells, planned, protocol)
+            job = _job(context, opened, cells, planned, protocol, sites)
             if job is not None:
                 facts = {"job": job_to_json(job), "token": token}
                 context.store.add_note(context.run_id, board.name, "session", facts)
@@ -142,23 +142,39 @@ def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell, leas
             context.progress.say(f"{event['cell']}: {event['outcome']}: {event['reason']}")
 
 
-def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
-    """Store the board's facts, and which of its cells no runtime can run."""
+def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> Mapping[BoardRuntime, BoardRuntime]:
+    """Store the board's facts, and which of its cells no runtime can run; each runtime with the site that it has."""
+    found = _runtimes(context, opened, {cell.board_runtime for cell in cells if cell.skip is None})
+    versions = {runtime.name: one.version for runtime, one in found.items() if one.version is not None}
+    put_there = {runtime.name: one.site for runtime, one in found.items() if one.site is not None}
+    facts = {**opened.facts, "runtimes": versions, **({"provisioned": put_there} if put_there else {})}
+    context.store.add_note(context.run_id, opened.board.name, "board", facts)
+    noted = {note.subject for note in context.store.notes(context.run_id, "failed")}
+    for cell in cells:
+        if cell.skip is None and cell.cell_id not in noted and found[cell.board_runtime].version is None:
+            _note_unusable(context, cell, found[cell.board_runtime])
+    return {runtime: replace(runtime, site=one.site or runtime.site) for runtime, one in found.items()}
+
+
+def _runtimes(
+    context: RunContext, opened: OpenBoard, wanted: Collection[BoardRuntime]
+) -> Mapping[BoardRuntime, RuntimeFound]:
+    """What each runtime is on the board, put there where it is missing."""
     board = opened.board
-    runnable = [cell for cell in cells if cell.skip is None]
     if board.restored:  # known from its image; importing them there would take seconds each
         versions: Mapping[str, str] = opened.facts["runtimes"]
-        missing: Mapping[BoardRuntime, str | None] = {}
-    else:
-        found = try_runtimes(opened.connection, board.name, (cell.board_runtime for cell in runnable))
-        versions = {runtime.name: one.version for runtime, one in found.items() if one.version is not None}
-        missing = {runtime: one.reason for runtime, one in found.items() if one.version is None}
-    context.store.add_note(context.run_id, board.name, "board", {**opened.facts, "runtimes": dict(versions)})
-    for cell in runnable:
-        if cell.board_runtime in missing:
-            reason = f"{cell.runtime} cannot be used on {board.name}: {missing[cell.board_runtime]}"
-            facts = {"outcome": Outcome.UNSUPPORTED.value, "reason": reason}
-            context.store.add_note(context.run_id, cell.cell_id, "failed", facts)
+        return {runtime: RuntimeFound(version=versions.get(runtime.name)) for runtime in wanted}
+    say = context.progress.about(board.name)
+    return provide_runtimes(opened.connection, board, wanted, wheels=context.home.wheels, say=say)
+
+
+def _note_unusable(context: RunContext, cell: Cell, found: RuntimeFound) -> None:
+    could_be_there = is_provisioned(cell.board, cell.board_runtime) and not found.impossible
+    outcome = Outcome.ERROR if could_be_there else Outcome.UNSUPPORTED
+    reason = f"{cell.runtime} cannot be used on {cell.board.name}" + (f": {found.reason}" if found.reason else "")
+    facts = {"outcome": outcome.value, "reason": reason}
+    context.store.add_note(context.run_id, cell.cell_id, "failed", facts)
+    context.progress.say(f"{cell.cell_id}: {reason}")
 
 
 def _job(
@@ -167,6 +183,7 @@ def _job(
     cells: Sequence[Cell],
     planned: Sequence[tuple[str, ...]],
     protocol: MeasurementProtocol,
+    sites: Mapping[BoardRuntime, BoardRuntime],
 ) -> Job | None:
     """Deploy and describe what the agent is to do; None where nothing is left to do."""
     board = opened.board
@@ -183,7 +200,11 @@ def _job(
     return Job(
         job_id=f"{context.run_id}.{board.name.replace('@', '-').replace(':', '-')}.{state.attempt}",
         mode="count" if board.emulated else "latency",
-        cells=tuple(_job_cell(context, cell, name, board, remote, state) for cell in alive for name in _names(cell)),
+        cells=tuple(
+            _job_cell(context, cell, name, sites[cell.board_runtime], remote, state)
+            for cell in alive
+            for name in _names(cell)
+        ),
         blocks=blocks,
         warmup_iterations=protocol.warmup_iterations,
         warmup_seconds=protocol.warmup_seconds,
@@ -194,10 +215,9 @@ def _job(
 
 
 def _job_cell(
-    context: RunContext, cell: Cell, name: str, board: Board, remote: Mapping[str, str], state: _State
+    context: RunContext, cell: Cell, name: str, runtime: BoardRuntime, remote: Mapping[str, str], state: _State
 ) -> JobCell:
-    runtime = cell.board_runtime
-    inputs = context.prepared.inputs(cell, board)
+    inputs = context.prepared.inputs(cell, cell.board)
     twin = name.endswith(TWIN)
     return JobCell(
         cell=name,

@@ -23,6 +23,11 @@ class Home:
         """The cache of compressed models and of what the host computed from them."""
         return self.folder / "artifacts"
 
+    @property
+    def wheels(self) -> Path:
+        """The cache of wheels that are put on boards."""
+        return self.folder / "wheels"
+
     def mirror(self, run_id: str, board: str, job_id: str) -> Path:
         """The controller's copy of a board's journal."""
         return self.folder / "runs" / run_id / f"{board}.{job_id}.journal.jsonl"

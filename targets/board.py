@@ -60,12 +60,15 @@ class BoardRuntime:
     """A runtime on a board: the interpreter that runs it, and a folder to put before its packages (or None).
 
     `name` is `onnxruntime`, `tflite-runtime` or `ai-edge-litert`. A board's own interpreter may be named, such as the
-    one with a vendor's build of onnxruntime.
+    one with a vendor's build of onnxruntime. `version` and `numpy` are the releases to put on a board that lacks the
+    runtime; None = the pinned ones.
     """
 
     name: str
     python: str = "python3"
     site: str | None = None
+    version: str | None = None
+    numpy: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,10 @@ class BoardFullError(TargetError):
     """The board's disk has no room for what must be stored there."""
 
 
+class NoWheelError(TargetError):
+    """No published wheel of a runtime fits the board's interpreter: another runtime or interpreter is needed."""
+
+
 class CommandError(TargetError):
     """A command on the board ended with another status than the caller could use."""
 

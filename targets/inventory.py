@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,8 +210,14 @@ class _Merging:
                     '"controller" is for "connection: local" only; name the interpreter on the board, such as python3'
                 )
                 self.problem(("boards", name, "runtimes", index, "python"), text, line_of=(*where, index, "python"))
+            for key in ("version", "numpy"):
+                if getattr(entry, key) is not None and connection != "ssh":
+                    text = f'"{key}" is for "connection: ssh" only: nothing is put on other boards'
+                    self.problem(("boards", name, "runtimes", index, key), text, line_of=(*where, index, key))
             seen.add(entry.name)
-        return tuple(_runtime(entry.name, connection, entry.python, entry.site) for entry in entries)
+        return tuple(
+            _with_releases(_runtime(entry.name, connection, entry.python, entry.site), entry) for entry in entries
+        )
 
 
 def _runtime(name: str, connection: str, python: str | None, site: str | None) -> BoardRuntime:
@@ -221,6 +227,10 @@ def _runtime(name: str, connection: str, python: str | None, site: str | None) -
     if connection == "emulated" and python is None and site is None:
         return BoardRuntime(name=name, site=f"{EMULATED_RUNTIME_FOLDER}/{name}")
     return BoardRuntime(name=name, python=python or "python3", site=site)
+
+
+def _with_releases(runtime: BoardRuntime, entry: RuntimeEntry) -> BoardRuntime:
+    return replace(runtime, version=entry.version, numpy=entry.numpy)
 
 
 def _default_arch(connection: str) -> Arch:

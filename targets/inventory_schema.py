@@ -15,6 +15,8 @@ from .address import split_address
 from .board import Arch, Role
 from .hostkeys import parse_public_key
 
+_RELEASE = r"^[0-9]+(\.[0-9]+)*([a-z0-9.+]*)$"  # as pip writes it
+
 RuntimeName = Literal["onnxruntime", "tflite-runtime", "ai-edge-litert"]
 ConnectionWord = Literal["ssh", "local", "emulated"]
 # What the `virt` machine of QEMU 7.2 emulates as a 64-bit CPU.
@@ -36,6 +38,12 @@ class RuntimeEntry(_Strict):
         None, description="the interpreter on the board; `controller` = the one that runs hilbench (connection: local)"
     )
     site: str | None = Field(None, description="folder on the board that is put before the interpreter's packages")
+    version: str | None = Field(
+        None, pattern=_RELEASE, description="the release to put on a board that lacks the runtime (connection: ssh)"
+    )
+    numpy: str | None = Field(
+        None, pattern=_RELEASE, description="the release of numpy to put beside it (connection: ssh)"
+    )
 
 
 class SshKeys(_Strict):

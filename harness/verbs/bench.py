@@ -36,7 +36,8 @@ def bench(model: Path, *, as_json: bool, **options: Any) -> int:
     MODEL is an .onnx or .tflite file. The plan that was used is written, so that you can go on from it.
 
     Without --data the inputs are random: latency and memory are measured, and whether the board computes what this
-    machine computes; accuracy is not. The board needs SSH, Python with numpy, and the runtime.
+    machine computes; accuracy is not. The board needs SSH and Python 3.10 or newer; a runtime that it lacks is put
+    there, without internet or root on the board.
     """
     from ...compression.model import read_model
     from ...compression.recipe import parse_recipe

@@ -111,6 +111,8 @@ def reserve(
 def check(name: str, inventory: Path | None, *, as_json: bool) -> int:
     """Connect to a board (NAME or user@host), look at it, and import each of its runtimes there.
 
+    A runtime is the board's own, or one that `run` or `bench` put there. Nothing is put there by this.
+
     Exit code 0 if at least one runtime can be used, 4 if the board or all its runtimes cannot.
     """
     from ...targets.hardware import admission_probes
@@ -125,14 +127,44 @@ def check(name: str, inventory: Path | None, *, as_json: bool) -> int:
         facts = {**opened.facts, **ask_probes(opened.connection, opened.board.name, admission_probes(opened.board))}
     usable = [runtime for runtime, found in versions.items() if found.version is not None]
     if as_json:
-        runtimes = {runtime: {"version": f.version, "reason": f.reason} for runtime, f in versions.items()}
+        keys = ("version", "reason", "site")
+        runtimes = {runtime: {key: getattr(f, key) for key in keys} for runtime, f in versions.items()}
         emit({"board": opened.board.name, "usable": bool(usable), "facts": facts, "runtimes": runtimes})
         return 0 if usable else 4
     for key, value in facts.items():
         click.echo(f"{key + ':':22} {_text(value)}")
     for runtime, found in versions.items():
-        click.echo(f"{runtime + ':':22} {found.version or 'cannot be used: ' + str(found.reason)}")
+        where = f" (put there by hilbench: {found.site})" if found.site else ""
+        click.echo(f"{runtime + ':':22} {found.version or 'cannot be used: ' + str(found.reason)}{where}")
     return 0 if usable else 4
+
+
+@board.command()
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Say what would go; remove nothing.")
+@click.option("--force", is_flag=True, help="Remove jobs whose results no run has collected, too.")
+@click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
+@verb
+def clean(name: str, inventory: Path | None, *, dry_run: bool, force: bool, as_json: bool) -> None:
+    """Remove from a board (NAME or user@host) what hilbench put there under this account.
+
+    These are the agent, runtimes, jobs, and this account's files of the cache. Files of other accounts stay.
+    """
+    from ...targets.transfer import megabytes
+    from ..cleaning import clean_board, described
+    from ..progress import Progress
+    from ..selection import Boards
+
+    with Progress() as progress:
+        files = clean_board(Boards(inventory).board(name), dry_run=dry_run, force=force, say=progress.say)
+    total = sum(files.bytes_by_part.values())
+    if as_json:
+        facts = {"workdir": files.workdir, "bytes": total, "bytes_by_part": dict(files.bytes_by_part)}
+        emit({"board": name, "removed": not dry_run, **facts, "jobs": files.jobs})
+        return
+    for line in described(files):
+        click.echo(line)
+    click.echo(f"{megabytes(total)} {'would be' if dry_run else 'were'} removed from {files.workdir} on {name}")
 
 
 def address_text(entry: Board) -> str:

@@ -20,7 +20,7 @@ DAY_S = 86_400
 def gc(days: int, *, dry_run: bool, as_json: bool) -> None:
     """Give back disk space; figures are never removed.
 
-    Removes cached artifacts that were not used lately, emulator images of older recipes, and the
+    Removes cached artifacts and wheels that were not used lately, emulator images of older recipes, and the
     disks of emulated boards that are not in use (they are made anew in seconds).
 
     Runs, trials, journals and reports stay: nothing that was measured is removed.
@@ -35,7 +35,7 @@ def gc(days: int, *, dry_run: bool, as_json: bool) -> None:
     refuse_while_running(home)
     limit = time.time() - days * DAY_S
     machines = idle_machines(host_dir())
-    found = [*_unused(home.artifacts, limit), *superseded_images(), *machines]
+    found = [*_unused(home.artifacts, limit), *_unused(home.wheels, limit), *superseded_images(), *machines]
     sizes = {path: _size_bytes(path) for path in found}
     if not dry_run:
         for path in found:

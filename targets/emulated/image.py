@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import EmulatorError
-from . import recipe, rootfs
+from . import bare, recipe, rootfs
 from .apt import GuestApt, Package, archive_keyring, host_mirror
 from .host import running_commands
 from .kernel import take_kernel
@@ -31,6 +31,8 @@ from .wheels import fetch_wheels, unpack_runtimes
 
 CACHE_SETTING = "HILBENCH_IMAGE_CACHE"
 Progress = Callable[[str], None]
+# Builds all files of an image: its folder, a scratch folder, the folder of downloads, progress.
+Fill = Callable[[Path, Path, Path, Progress], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +64,23 @@ def image_cache() -> Path:
 
 def find_image() -> Image | None:
     """The image of today's recipe, or None where it was not built yet."""
-    folder = image_cache() / recipe.recipe_hash()
-    return _read_image(folder) if (folder / "manifest.json").is_file() else None
+    return _find(recipe.recipe_hash())
 
 
 def ensure_image(progress: Progress) -> Image:
     """The image of today's recipe; builds it when the cache lacks it, some 15 s and 154 MB of downloads.
 
+    Raises EmulatorError.
+    """
+    return build_once(recipe.recipe_hash(), _fill, progress)
+
+
+def build_once(name: str, fill: Fill, progress: Progress) -> Image:
+    """The image of that name from the cache, else built there by `fill`.
+
     Two processes build it once: the second waits for the first. Raises EmulatorError.
     """
-    image = find_image()
+    image = _find(name)
     if image is not None:
         return image
     cache = image_cache()
@@ -80,18 +89,24 @@ def ensure_image(progress: Progress) -> Image:
     except OSError as error:
         raise EmulatorError(f"the folder for images cannot be made: {cache}: {error.strerror}") from error
     with _build_lock(cache, progress):
-        image = find_image()
-        return image if image is not None else _build(cache, progress)
+        image = _find(name)
+        return image if image is not None else _build(cache, name, fill, progress)
 
 
 def superseded_images() -> list[Path]:
     """Folders in the cache that are not today's image and that no running board uses: what may be deleted."""
     folders = (manifest.parent for manifest in sorted(image_cache().glob("*/manifest.json")))
+    current = {recipe.recipe_hash(), *map(bare.image_name, bare.SUITES)}
     used = b"".join(running_commands())
-    return [f for f in folders if f.name != recipe.recipe_hash() and f"{f}/".encode() not in used]
+    return [folder for folder in folders if folder.name not in current and f"{folder}/".encode() not in used]
 
 
-def _build(cache: Path, progress: Progress) -> Image:
+def _find(name: str) -> Image | None:
+    folder = image_cache() / name
+    return _read_image(folder) if (folder / "manifest.json").is_file() else None
+
+
+def _build(cache: Path, name: str, fill: Fill, progress: Progress) -> Image:
     for leftover in cache.glob(".build-*"):  # under the lock nobody else builds: these are of a build that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=".build-", dir=cache))
@@ -99,8 +114,8 @@ def _build(cache: Path, progress: Progress) -> Image:
     try:
         folder = scratch / "image"
         folder.mkdir(mode=0o700)  # the disk holds the guest's private host key
-        _fill(folder, scratch, cache / "downloads", progress)
-        target = cache / recipe.recipe_hash()
+        fill(folder, scratch, cache / "downloads", progress)
+        target = cache / name
         shutil.rmtree(target, ignore_errors=True)  # a folder without a manifest is no image
         folder.rename(target)
     except OSError as error:
@@ -136,8 +151,9 @@ def _fill(folder: Path, scratch: Path, downloads: Path, progress: Progress) -> N
     if python is not None:
         rootfs.compile_python(root, python)
     rootfs.make_disk(root, folder / "disk.ext4")
-    _write_manifest(
+    write_manifest(
         folder,
+        name=recipe.recipe_hash(),
         packages=[*packages, kernel_package, shell_package],
         wheels={wheels[wheel].name: wheel.sha256 for wheel in wheels},
         kernel_abi=kernel_package.name.removeprefix("linux-image-"),
@@ -146,12 +162,20 @@ def _fill(folder: Path, scratch: Path, downloads: Path, progress: Progress) -> N
     )
 
 
-def _write_manifest(
-    folder: Path, *, packages: list[Package], wheels: dict[str, str], kernel_abi: str, host_key: str, bytecode: bool
+def write_manifest(
+    folder: Path,
+    *,
+    name: str,
+    packages: list[Package],
+    wheels: dict[str, str],
+    kernel_abi: str,
+    host_key: str,
+    bytecode: bool,
 ) -> None:
+    """Write the file that makes a folder an image; what its contents hash to is in it."""
     contents: dict[str, Any] = {"packages": {p.name: p.version for p in packages}, "wheels": wheels}
     manifest = {
-        "recipe_hash": recipe.recipe_hash(),
+        "recipe_hash": name,
         "contents_hash": hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:16],
         "kernel_abi": kernel_abi,
         "host_key": host_key,

@@ -22,6 +22,7 @@ _TAR = (
     r"--transform=s,^\./\(bin\|sbin\|lib\)/,./usr/\1/,",
     *(f"--exclude={path}" for path in recipe.TRIMMED),
 )
+PYTHON_FOLDERS = (f"usr/lib/python{recipe.PYTHON}", "opt/hilbench/wheels")
 _FIRST_INODE = 11  # ext4 keeps 1 to 10 for itself
 
 
@@ -52,26 +53,29 @@ def complete(root: Path, *, authorized_key: str, host_key: bytes) -> None:
     (root / "etc/shadow").chmod(0o600)
     (root / "init").write_text(guest.init_script(recipe.PYTHON, recipe.RUNTIME_MODULES))
     (root / "init").chmod(0o755)
-    _write_secret(root / "root/.ssh/authorized_keys", authorized_key.encode() + b"\n")
-    _write_secret(root / "etc/dropbear/dropbear_ed25519_host_key", host_key)
+    write_secret(root / "root/.ssh/authorized_keys", authorized_key.encode() + b"\n")
+    write_secret(root / "etc/dropbear/dropbear_ed25519_host_key", host_key)
 
 
-def python_for_guest() -> str | None:
+def python_for_guest(version: str = recipe.PYTHON) -> str | None:
     """A host interpreter that writes the guest's bytecode, which only the same minor version of Python does."""
-    if f"{sys.version_info.major}.{sys.version_info.minor}" == recipe.PYTHON:
+    if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
         return sys.executable
-    return shutil.which(f"python{recipe.PYTHON}")
+    found = shutil.which(f"python{version}")
+    try:  # a version manager's launcher is there for versions that are not
+        return found and run_program([found, "-c", "print(end=__import__('sys').executable)"], doing="asking Python")
+    except EmulatorError:
+        return None
 
 
-def compile_python(root: Path, python: str) -> None:
+def compile_python(root: Path, python: str, folders: Sequence[str] = PYTHON_FOLDERS) -> None:
     """Compile the standard library and the runtimes to bytecode, as their maintainer scripts would have done.
 
     The bytecode is not checked against its source's time stamp: neither ever changes on a restored board.
     """
-    folders = [root / "usr/lib" / f"python{recipe.PYTHON}", root / "opt/hilbench/wheels"]
     command = [
         *(python, "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash"),
-        *("-x", "/(tests?|lib2to3)/", "-s", str(root), "-p", "/", *map(str, folders)),
+        *("-x", "/(tests?|lib2to3)/", "-s", str(root), "-p", "/", *(str(root / folder) for folder in folders)),
     ]
     try:
         run_program([*command, "-j", "0"], doing="compiling Python for the emulated board")
@@ -106,6 +110,7 @@ def give_to_root(disk: Path, *, inodes: int, doing: str) -> None:
     run_program(["debugfs", "-w", "-f", "-", str(disk)], stdin="\n".join(commands) + "\n", doing=doing)
 
 
-def _write_secret(file: Path, data: bytes) -> None:
+def write_secret(file: Path, data: bytes) -> None:
+    """Write a file that only its owner may read."""
     file.write_bytes(data)
     file.chmod(0o600)

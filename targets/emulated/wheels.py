@@ -5,18 +5,14 @@ pip's own settings hold, so a company's index serves as well as the public one: 
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import shutil
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..errors import EmulatorError
+from ..errors import EmulatorError, TargetError
+from ..wheels import download_wheel, needed, sha256_of
 from . import guest, recipe
-from .programs import run_program
 from .recipe import Wheel
 
 _STORE = "opt/hilbench/wheels"
@@ -34,7 +30,7 @@ def unpack_runtimes(runtimes: Mapping[str, tuple[Wheel, ...]], files: Mapping[Wh
     for wheel in dict.fromkeys(wheel for wheels in runtimes.values() for wheel in wheels):
         target = root / _STORE / f"{wheel.name}-{wheel.version}"
         with zipfile.ZipFile(files[wheel]) as archive:
-            archive.extractall(target, [name for name in archive.namelist() if _needed(name)])
+            archive.extractall(target, [name for name in archive.namelist() if needed(name)])
     for runtime, wheels in runtimes.items():
         site = root / guest.RUNTIMES_DIR.lstrip("/") / runtime
         site.mkdir(parents=True)
@@ -43,41 +39,20 @@ def unpack_runtimes(runtimes: Mapping[str, tuple[Wheel, ...]], files: Mapping[Wh
                 (site / entry.name).symlink_to(f"/{_STORE}/{wheel.name}-{wheel.version}/{entry.name}")
 
 
-def sha256_of(file: Path) -> str:
-    """The SHA-256 of a file in hex."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _needed(name: str) -> bool:
-    """Whether a wheel's file is for running: tests, headers and static libraries are not."""
-    return "/tests/" not in name and not name.endswith((".h", ".a", ".pyi", ".f90"))
-
-
 def _download(wheel: Wheel, folder: Path) -> Path:
     doing = f"downloading {wheel.name} {wheel.version} for the emulated board"
-    platforms = [argument for tag in recipe.WHEEL_PLATFORMS for argument in ("--platform", tag)]
+    major, minor = recipe.PYTHON.split(".")
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
-        run_program(
-            [
-                *(*_pip(), "download", "-q", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"),
-                *("--python-version", recipe.PYTHON, "--implementation", "cp"),
-                *("--abi", "cp" + recipe.PYTHON.replace(".", ""), *platforms),
-                *("-d", scratch, f"{wheel.name}=={wheel.version}"),
-            ],
-            doing=doing,
-        )
-        files = list(Path(scratch).glob("*.whl"))
-        if [sha256_of(file) for file in files] != [wheel.sha256]:
+        try:
+            file = download_wheel(
+                f"{wheel.name}=={wheel.version}",
+                python=(int(major), int(minor)),
+                platforms=recipe.WHEEL_PLATFORMS,
+                folder=Path(scratch),
+                doing=doing,
+            )
+        except TargetError as error:
+            raise EmulatorError(str(error)) from error
+        if sha256_of(file) != wheel.sha256:
             raise EmulatorError(f"{doing}: the index serves another file than the one that was measured")
-        return files[0].replace(folder / files[0].name)
-
-
-def _pip() -> list[str]:
-    """pip of this environment, else the system's: environments made by uv have none of their own."""
-    if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip"]
-    system_pip = shutil.which("pip3")
-    if system_pip is None:
-        raise EmulatorError("downloading the runtimes of the emulated board: pip is not installed")
-    return [system_pip]
+        return file.replace(folder / file.name)

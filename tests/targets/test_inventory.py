@@ -202,7 +202,7 @@ WRONG = {
         "boards:\n  a:\n    connection: local\n    runtimes:\n      - name: onnxruntime\n        pyton: x",
         (
             'inventory.yaml:6: boards.a.runtimes.0: unknown key "pyton"; did you mean "python"? '
-            "Allowed: name, python, site"
+            "Allowed: name, python, site, version, numpy"
         ),
     ),
     "unknown cpu": (
