@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hilbench.targets.emulated.host import MachineLock, machine_folder
 
-from ..targets.openssh_server import OpensshServer, running
+from ..targets.openssh_server import OpensshServer, free_port, running
 from .conftest import PLAN, Lab, wait_for_processes
 from .test_run_over_ssh import inventory
 
@@ -163,3 +164,31 @@ def test_wrong_words_for_a_reservation_are_answered_with_exit_code_2(labs: tuple
         done = one.run("board", "reserve", "board", *words)
         assert done.returncode == 2, words
         assert "hilbench: " in done.stderr
+
+
+def test_who_uses_an_emulated_board_is_told_without_starting_it(lab: Lab) -> None:
+    lab.write()
+    folder = machine_folder(lab.host_dir, "a72-cortex-a72-512m-0123456789ab")
+    lock = MachineLock(folder)
+    assert lock.try_take()
+    shown = json.loads(lab.run("board", "show", "a72", "--json").stdout)["board"]["in use by"]
+    assert shown["holder"].startswith(f"process {os.getpid()} (")
+    lock.release()
+    assert "in use by:   nobody" in lab.run("board", "show", "a72").stdout
+    assert "in use by" not in lab.run("board", "show", "a72", "--offline").stdout
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+    refused = lab.run("board", "reserve", "a72", "--for", "1h")
+    assert refused.returncode == 2
+    assert "it cannot be reserved" in refused.stderr
+
+
+def test_a_board_that_is_down_is_shown_with_why_it_cannot_be_asked(
+    labs: tuple[Lab, Lab], server: OpensshServer
+) -> None:
+    one, _ = labs
+    one.write(inventory=inventory(server, one.folder, port=free_port()), plan=PLAN_ON_BOARD)
+    shown = one.run("board", "show", "board", "--json")
+    assert shown.returncode == 4
+    facts = json.loads(shown.stdout)["board"]
+    assert "refused" in facts["unreachable"]
+    assert "in use by" not in facts
