@@ -31,12 +31,6 @@ class FencedError(StoreError):
     """A result came from a job that had lost its board to another run: it is not stored."""
 
 
-class NoBoardError(HarnessError):
-    """No board of the plan could be used."""
-
-    exit_code = 4
-
-
 class Interrupted(HarnessError):  # noqa: N818  a stop that the user asked for is no error
     """The user stopped the run; what was measured is kept."""
 
