@@ -66,7 +66,7 @@ def agents(work: Path) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for file in work.glob("account-*/jobs/*/agent.json"):
         pid = json.loads(file.read_text())["pid"]
-        found[file.parent.name.rpartition(".")[0]] = Path(f"/proc/{pid}").exists()
+        found[file.parent.name.split(".")[0]] = Path(f"/proc/{pid}").exists()
     return found
 
 
