@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -57,7 +58,7 @@ def open_board(
             extra = {}
             opened = _Opened(_connector(board.address))
             stack.callback(opened.close)
-            wanted = claim or claim_for(f"process-{os.getpid()}", "a look at the board")
+            wanted = claim or claim_for(f"process-{os.getpid()}-{secrets.token_hex(4)}", "a look at the board")
             alone = _is_this_machine(board)
             taking = leased(board, opened.connect, wanted, alone=alone, say=say, cancel=cancel)
             connection, lease = stack.enter_context(taking)

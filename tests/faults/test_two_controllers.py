@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hilbench.targets.emulated.host import MachineLock, machine_folder
 
-from ..targets.openssh_server import OpensshServer, running
+from ..targets.openssh_server import OpensshServer, free_port, running
 from .conftest import PLAN, Lab, wait_for_processes
 from .test_run_over_ssh import inventory
 
@@ -64,7 +66,7 @@ def agents(work: Path) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for file in work.glob("account-*/jobs/*/agent.json"):
         pid = json.loads(file.read_text())["pid"]
-        found[file.parent.name.rpartition(".")[0]] = Path(f"/proc/{pid}").exists()
+        found[file.parent.name.split(".")[0]] = Path(f"/proc/{pid}").exists()
     return found
 
 
@@ -73,7 +75,9 @@ def run_id(lab: Lab) -> str:
 
 
 def trials(lab: Lab) -> int:
-    return sum(cell["trials"] for cell in lab.export()["cells"])
+    """All that are stored, those of incomplete blocks too."""
+    with sqlite3.connect(lab.folder / "state" / "runs.sqlite") as database:
+        return int(database.execute("SELECT count(*) FROM trials").fetchone()[0])
 
 
 def test_the_second_waits_says_who_has_the_board_and_gets_it_after_the_first_was_killed(
@@ -163,3 +167,31 @@ def test_wrong_words_for_a_reservation_are_answered_with_exit_code_2(labs: tuple
         done = one.run("board", "reserve", "board", *words)
         assert done.returncode == 2, words
         assert "hilbench: " in done.stderr
+
+
+def test_who_uses_an_emulated_board_is_told_without_starting_it(lab: Lab) -> None:
+    lab.write()
+    folder = machine_folder(lab.host_dir, "a72-cortex-a72-512m-0123456789ab")
+    lock = MachineLock(folder)
+    assert lock.try_take()
+    shown = json.loads(lab.run("board", "show", "a72", "--json").stdout)["board"]["in use by"]
+    assert shown["holder"].startswith(f"process {os.getpid()} (")
+    lock.release()
+    assert "in use by:   nobody" in lab.run("board", "show", "a72").stdout
+    assert "in use by" not in lab.run("board", "show", "a72", "--offline").stdout
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+    refused = lab.run("board", "reserve", "a72", "--for", "1h")
+    assert refused.returncode == 2
+    assert "it cannot be reserved" in refused.stderr
+
+
+def test_a_board_that_is_down_is_shown_with_why_it_cannot_be_asked(
+    labs: tuple[Lab, Lab], server: OpensshServer
+) -> None:
+    one, _ = labs
+    one.write(inventory=inventory(server, one.folder, port=free_port()), plan=PLAN_ON_BOARD)
+    shown = one.run("board", "show", "board", "--json")
+    assert shown.returncode == 4
+    facts = json.loads(shown.stdout)["board"]
+    assert "refused" in facts["unreachable"]
+    assert "in use by" not in facts

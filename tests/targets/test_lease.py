@@ -24,6 +24,7 @@ from .lease_contract import LeaseBoard, LeaseContract, WholeLeaseContract, claim
 TOOLS = [
     "cat",
     "chmod",
+    "grep",
     "id",
     "ln",
     "ls",
