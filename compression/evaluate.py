@@ -32,10 +32,6 @@ class Evaluation:
     predictions: NDArray[np.int64]
     runtime: str
 
-    def score_on(self, labels: NDArray[np.int64], indices: NDArray[np.intp]) -> Score:
-        """Return the score on some of the samples only: those that a board ran too."""
-        return score(self.predictions[indices], labels[indices])
-
 
 def evaluate(
     artifact: Artifact, model: Model, test: Dataset, task: Task, *, cache: Path, progress: Progress | None = None

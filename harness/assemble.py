@@ -9,7 +9,6 @@ from typing import Any
 
 from ..reports.record import Accuracy, ArtifactFacts, Budget, Outcome, Record, RunRecord, Trial, TrialKind
 from .blocks import TWIN, counting_trials
-from .protocol import protocol_for
 from .store import Note, RunRow, Store
 
 Facts = Mapping[str, Any]
@@ -56,9 +55,7 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         hilbench_version=run.facts["hilbench"],
         boards={board: ledger.facts(board, "board") or {} for board in boards},
         records=records,
-        planned_blocks={
-            board: protocol_for(run.protocol, emulated=facts["emulated"]).blocks for _, board, facts in cells
-        },
+        planned_blocks=run.facts["blocks"],
         baseline_recipe=run.facts["baseline"],
         budget=Budget(**run.facts["budget"]),
         shortlist=tuple(run.facts["shortlist"]),
@@ -109,7 +106,6 @@ def _record(run: RunRow, cell: str, board: str, facts: Facts, ledger: _Ledger) -
         accuracy=_accuracy(ledger.facts(cell, "host"), ledger.facts(cell, "check")),
         trials=trials,
         twin_trials=tuple(ledger.trials.get(cell + TWIN, ())),
-        validity_reasons=tuple((ledger.facts(cell, "check") or {}).get("findings", ())),
     )
 
 
@@ -119,7 +115,7 @@ def _outcome(
     failed = ledger.facts(cell, "failed")
     if failed is not None:
         return Outcome(failed["outcome"]), failed["reason"]
-    planned = protocol_for(run.protocol, emulated=facts["emulated"]).blocks
+    planned = run.facts["blocks"][board]
     done = len({t.block for t in trials if t.kind is not TrialKind.MEMORY})
     if done < planned:
         what = "processes" if facts["emulated"] else "blocks"

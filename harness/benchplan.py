@@ -34,8 +34,8 @@ def plan_for(
         kind = "classification" if data is not None else "none"
         entry["task"] = {"kind": kind, **{key: value for key, value in task.items() if value is not None}}
     if shapes:
-        entry["input_shapes"] = dict(_shape(text) for text in shapes)
-    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in model.stem).strip("._-") or "model"
+        entry["input_shapes"] = shapes_from(shapes)
+    name = plan_name(model)
     plan: dict[str, Any] = {
         "name": f"bench-{name}"[:64],
         "models": {name: entry},
@@ -44,10 +44,19 @@ def plan_for(
         "protocol": protocol,
     }
     if runtime is not None or threads != 1 or python is not None:
-        fits = "ai-edge-litert" if model.suffix == ".tflite" else "onnxruntime"
-        named = {} if python is None else {"python": python}
-        plan["runtimes"] = [{"name": runtime or fits, "threads": threads, **named}]
+        given = {"name": runtime, "threads": threads, "python": python}
+        plan["runtimes"] = [{key: value for key, value in given.items() if value is not None}]
     return plan
+
+
+def plan_name(model: Path) -> str:
+    """What a model is called in a plan: its file's name, with what a plan does not allow replaced."""
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in model.stem).strip("._-") or "model"
+
+
+def shapes_from(words: Sequence[str]) -> dict[str, list[int]]:
+    """`NAME=1,3,224,224`, one an input."""
+    return dict(_shape(text) for text in words)
 
 
 def write_plan(plan: Mapping[str, Any], target: Path | None, *, model: Path) -> Path:
@@ -65,13 +74,18 @@ def write_plan(plan: Mapping[str, Any], target: Path | None, *, model: Path) -> 
 
 
 def _text(plan: Mapping[str, Any], path: Path) -> str:
+    return HEAD.format(name=path.name) + yaml_text(plan, path)
+
+
+def yaml_text(plan: Mapping[str, Any], path: Path) -> str:
+    """A plan as YAML, its paths relative to the folder of `path`."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
     yaml.default_flow_style = False
     stream = io.StringIO()
     yaml.dump(_relative(plan, path.expanduser().resolve().parent), stream)
-    return HEAD.format(name=path.name) + stream.getvalue()
+    return stream.getvalue()
 
 
 def _relative(value: Any, folder: Path) -> Any:

@@ -11,7 +11,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from ..reports.record import Trial, TrialKind
+from ..reports.statistics import blocks_needed
 from ..targets.agent.job import JobBlock
+from .plan import Cell, Plan
+from .protocol import protocol_for
 
 TWIN = "~aa"
 
@@ -27,6 +30,23 @@ def orders(cells: Sequence[str], *, blocks: int, seed: int, board: str) -> list[
         order = [cells[int(i)] for i in permutation]
         result += [tuple(order), tuple(reversed(order))]
     return result[:blocks]
+
+
+def planned_blocks(plan: Plan, cells: Sequence[Cell]) -> dict[str, int]:
+    """How many blocks each board gets: the protocol's, and on timed boards as many as its verdicts need at least.
+
+    An exact test over few blocks cannot tell anything once several comparisons share the chance of a false alarm, so
+    the number follows from how many comparisons there are (`reports.statistics.blocks_needed`).
+    """
+    judged = [cell for cell in cells if cell.skip is None and not cell.board.emulated and cell.recipe != plan.baseline]
+    if plan.protocol == "quick" and plan.shortlist:
+        judged = [cell for cell in judged if cell.recipe in plan.shortlist]
+    least = blocks_needed(max(1, len(judged)))
+    planned: dict[str, int] = {}
+    for board in plan.boards:
+        own = protocol_for(plan.protocol, emulated=board.emulated).blocks
+        planned[board.name] = own if board.emulated else max(own, least)
+    return planned
 
 
 def whole_blocks(trials: Iterable[Trial], cells: Collection[str]) -> dict[int, int]:

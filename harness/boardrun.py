@@ -10,11 +10,11 @@ from typing import Any
 
 from ..reports.record import Outcome, Trial
 from ..targets.agent.job import Job, JobCell, job_from_json, job_to_json
-from ..targets.board import Board
+from ..targets.board import Board, BoardRuntime
 from ..targets.deploy import deploy
 from ..targets.errors import TargetError
 from ..targets.open import OpenBoard, open_board
-from ..targets.provision import usable_runtimes
+from ..targets.provision import try_runtimes
 from ..targets.session import Session, attach_session, discard_session, start_session
 from ..targets.watch import AgentLostError, watch
 from .assemble import alive_cells
@@ -36,6 +36,7 @@ class RunContext:
 
     run_id: str
     plan: Plan
+    blocks: Mapping[str, int]
     store: Store
     home: Home
     prepared: Prepared
@@ -57,7 +58,7 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> N
     """Measure what is still missing on a board. A board that is lost is noted as such; it never raises TargetError."""
     protocol = protocol_for(context.plan.protocol, emulated=board.emulated)
     names = [name for cell in cells if cell.skip is None for name in _names(cell)]
-    planned = orders(names, blocks=protocol.blocks, seed=context.plan.seed, board=board.name)
+    planned = orders(names, blocks=context.blocks[board.name], seed=context.plan.seed, board=board.name)
     if not _missing(context, cells, planned, board):
         return
     try:
@@ -129,19 +130,21 @@ def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell) -> N
 
 def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
     """Store the board's facts, and which of its cells no runtime can run."""
-    wanted = {cell.board_runtime for cell in cells if cell.skip is None}
-    if opened.board.restored:  # known from its image; importing them there would take seconds each
+    board = opened.board
+    runnable = [cell for cell in cells if cell.skip is None]
+    if board.restored:  # known from its image; importing them there would take seconds each
         versions: Mapping[str, str] = opened.facts["runtimes"]
+        missing: Mapping[BoardRuntime, str | None] = {}
     else:
-        versions = usable_runtimes(opened.connection, opened.board.name, wanted)
-    facts = {**opened.facts, "runtimes": dict(versions)}
-    context.store.add_note(context.run_id, opened.board.name, "board", facts)
-    for cell in cells:
-        if cell.skip is None and versions.get(cell.runtime) is None:
-            reason = f"{cell.runtime} cannot be used on {opened.board.name}"
-            context.store.add_note(
-                context.run_id, cell.cell_id, "failed", {"outcome": Outcome.UNSUPPORTED.value, "reason": reason}
-            )
+        found = try_runtimes(opened.connection, board.name, (cell.board_runtime for cell in runnable))
+        versions = {runtime.name: one.version for runtime, one in found.items() if one.version is not None}
+        missing = {runtime: one.reason for runtime, one in found.items() if one.version is None}
+    context.store.add_note(context.run_id, board.name, "board", {**opened.facts, "runtimes": dict(versions)})
+    for cell in runnable:
+        if cell.board_runtime in missing:
+            reason = f"{cell.runtime} cannot be used on {board.name}: {missing[cell.board_runtime]}"
+            facts = {"outcome": Outcome.UNSUPPORTED.value, "reason": reason}
+            context.store.add_note(context.run_id, cell.cell_id, "failed", facts)
 
 
 def _job(
@@ -164,7 +167,7 @@ def _job(
     say = context.progress.about(board.name)
     remote = deploy(opened.connection, board.workdir, files, progress=say, board=board.name)
     return Job(
-        job_id=f"{context.run_id}.{state.attempt}",
+        job_id=f"{context.run_id}.{board.name.replace('@', '-').replace(':', '-')}.{state.attempt}",
         mode="count" if board.emulated else "latency",
         cells=tuple(_job_cell(context, cell, name, board, remote, state) for cell in alive for name in _names(cell)),
         blocks=blocks,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..reports.summary import CellSummary, RunSummary
+from ..reports.wording import name
 from .console import table
 
 NOT_MEASURED = "not measured"
@@ -15,20 +16,20 @@ def brief(summary: RunSummary) -> str:
         cells = summary.on_board(board)
         if cells:
             parts.append(f"{board}{' (emulated: instructions, never time)' if cells[0].record.emulated else ''}")
-            parts.append(table([_row(cell) for cell in cells], _header(emulated=cells[0].record.emulated)))
+            parts.append(table([_row(cell, summary) for cell in cells], _header(emulated=cells[0].record.emulated)))
     reasons = [f"{c.record.cell_id}: {c.record.outcome}: {c.record.reason}" for c in summary.cells if c.record.reason]
     return "\n\n".join([*parts, "\n".join(reasons)] if reasons else parts)
 
 
 def _header(*, emulated: bool) -> list[str]:
     cost = "instructions" if emulated else "latency [95 % interval]"
-    return ["recipe", "outcome", cost, "accuracy", "file", "peak memory", "against the baseline"]
+    return ["candidate", "outcome", cost, "accuracy", "file", "peak memory", "against the baseline"]
 
 
-def _row(cell: CellSummary) -> list[str]:
+def _row(cell: CellSummary, summary: RunSummary) -> list[str]:
     artifact = cell.record.artifact
     return [
-        cell.record.recipe,
+        name(cell, summary.cells),
         cell.record.outcome.value,
         cost_text(cell),
         NOT_MEASURED if cell.fraction is None else f"{cell.fraction:.2%}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 
 from ..compression.apply import Artifact, apply_recipe
 from ..compression.cache import write_atomically
-from ..compression.data import Dataset, load_data, model_inputs, random_data, refuse_overlap
+from ..compression.data import Dataset, describe, golden_inputs, load_data, model_inputs, random_data, refuse_overlap
 from ..compression.errors import CompressionError, UnsupportedRecipeError
 from ..compression.evaluate import Evaluation, evaluate, host_outputs
 from ..compression.model import Model, read_model
@@ -27,12 +28,14 @@ from ..compression.task import Array, Preprocessing, Task, subset_indices
 from ..reports.record import ArtifactFacts, Outcome
 from ..targets.board import Board
 from .plan import Cell, ModelPlan, Plan, TaskPlan
+from .provenance import digest
 
 if TYPE_CHECKING:
-    from .progress import Progress
+    from .progress import Progress, Say
 
 GOLDEN_SAMPLES = 8
 TIMING_SAMPLES = 16
+SAY_EVERY_S = 5.0
 BOARD_SAMPLES = {True: 100, False: 500}  # images judged on a board, by whether it is emulated
 
 
@@ -117,7 +120,7 @@ class Prepared:
     def golden_on_host(self, cell: Cell) -> dict[str, Array] | None:
         """Raw outputs of this machine for the golden inputs; None where it has no runtime for the format."""
         source = self._sources[cell.model]
-        inputs = model_inputs(source.test, source.model, source.task, self._golden(source))
+        inputs = _golden(source.test, source.model, source.task, self._plan.seed)
         return host_outputs(self.artifact(cell), inputs, cache=self._cache)
 
     def judged(self, cell: Cell, board: Board) -> tuple[Array, Array | None] | None:
@@ -134,21 +137,23 @@ class Prepared:
         """The name of the output that holds the scores."""
         return self._sources[cell.model].model.outputs[0].name
 
-    def classifies(self, cell: Cell) -> bool:
-        """Whether the task of a cell's model is a classification."""
-        return self._sources[cell.model].task.kind == "classification"
 
-    def _golden(self, source: Source) -> np.ndarray[Any, np.dtype[np.intp]]:
-        return subset_indices(len(source.test), GOLDEN_SAMPLES, self._plan.seed)
+def plan_hash(plan: Plan, sources: Mapping[str, Source]) -> str:
+    """Identifies a plan: its text, what its model and data files hold, its boards."""
+    contents = {
+        name: [s.model.sha256, s.test.sha256, None if s.calibration is None else s.calibration.sha256]
+        for name, s in sources.items()
+    }
+    return digest({"plan": plan.source, "contents": contents, "boards": [repr(board) for board in plan.boards]})
 
 
 def datasets(sources: Mapping[str, Source]) -> dict[str, Any]:
     """Name, hash and size of the data of each model: what a run keeps of it."""
 
-    def told(data: Dataset | None) -> str | None:
-        return None if data is None else f"{data.name}, {len(data)} samples, sha256 {data.sha256}"
-
-    return {name: {"test": told(s.test), "calibration": told(s.calibration)} for name, s in sources.items()}
+    return {
+        name: {"test": describe(s.test), "calibration": None if s.calibration is None else describe(s.calibration)}
+        for name, s in sources.items()
+    }
 
 
 def board_samples(plan: Plan, board: Board) -> int:
@@ -167,7 +172,7 @@ def prepare(plan: Plan, sources: Mapping[str, Source], *, cache: Path, progress:
     made: dict[tuple[str, str], Candidate] = {}
     for name, source in sources.items():
         for recipe in plan.recipes:
-            candidate = _candidate(name, recipe, source, cache)
+            candidate = _candidate(name, recipe, source, cache, _Seldom(progress.about(name)))
             made[name, recipe.name] = candidate
             progress.say(f"{name}/{recipe.name}: {_told(candidate)}")
     return Prepared(plan, sources, made, cache)
@@ -196,11 +201,15 @@ def _source(entry: ModelPlan, seed: int, sizes: set[int], cache: Path) -> Source
     for size in sizes:
         judged[size] = subset_indices(len(test), size, seed)
         inputs[size] = BoardInputs(
-            golden=file(subset_indices(len(test), GOLDEN_SAMPLES, seed)),
+            golden=_input_file(_golden(test, model, task, seed), cache),
             accuracy=file(judged[size]) if task.metric else None,
             timing=file(subset_indices(len(test), TIMING_SAMPLES, seed + 1)),
         )
     return Source(model=model, task=task, test=test, calibration=calibration, inputs=inputs, judged=judged)
+
+
+def _golden(test: Dataset, model: Model, task: Task, seed: int) -> dict[str, Array]:
+    return golden_inputs(test, model, task, samples=GOLDEN_SAMPLES, seed=seed)
 
 
 def read_data(wanted: TaskPlan, model: Model, seed: int) -> tuple[Dataset, Dataset | None, Task]:
@@ -243,10 +252,23 @@ def _npz(arrays: Mapping[str, Array]) -> bytes:
     return buffer.getvalue()
 
 
-def _candidate(name: str, recipe: Recipe, source: Source, cache: Path) -> Candidate:
+class _Seldom:
+    """Says how far a long step is, every few seconds."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._last = time.monotonic()
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        if time.monotonic() - self._last >= SAY_EVERY_S:
+            self._last = time.monotonic()
+            self._say(f"{what}, {done} of {of}")
+
+
+def _candidate(name: str, recipe: Recipe, source: Source, cache: Path, seldom: _Seldom) -> Candidate:
     try:
-        artifact = apply_recipe(source.model, recipe, source.calibration, source.task, cache=cache)
-        evaluation = evaluate(artifact, source.model, source.test, source.task, cache=cache)
+        artifact = apply_recipe(source.model, recipe, source.calibration, source.task, cache=cache, progress=seldom)
+        evaluation = evaluate(artifact, source.model, source.test, source.task, cache=cache, progress=seldom)
     except UnsupportedRecipeError as error:
         return _failed(name, recipe, Outcome.UNSUPPORTED, error)
     except CompressionError as error:

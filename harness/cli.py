@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import click
 
+from .console import emit
 from .verbs import bench, board, compress, doctor, export, gc, init, report, run, schema
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Group(click.Group):
+    """The verbs; a wrong word is answered with one JSON object, too, where `--json` was asked for."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        words = sys.argv[1:]
+        if "--json" not in words:
+            return super().main(*args, **extra)
+        try:
+            return super().main(*args, **{**extra, "standalone_mode": False})
+        except click.ClickException as error:
+            emit({"error": {"message": error.format_message(), "exit_code": error.exit_code}})
+            error.show()
+            raise SystemExit(error.exit_code) from error
+        except click.Abort as error:
+            raise SystemExit(130) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="hilbench", message="hilbench %(version)s")
 def main() -> None:
     """Which compressed model do I ship on which board? Measured on the board.

@@ -27,12 +27,6 @@ class NoSuchRunError(StoreError):
     exit_code = 2
 
 
-class NoBoardError(HarnessError):
-    """No board of the plan could be used."""
-
-    exit_code = 4
-
-
 class Interrupted(HarnessError):  # noqa: N818  a stop that the user asked for is no error
     """The user stopped the run; what was measured is kept."""
 

@@ -23,11 +23,6 @@ class Home:
         """The cache of compressed models and of what the host computed from them."""
         return self.folder / "artifacts"
 
-    @property
-    def known_hosts(self) -> Path:
-        """Host keys that the user confirmed outside the inventory."""
-        return self.folder / "known_hosts"
-
     def mirror(self, run_id: str, board: str, job_id: str) -> Path:
         """The controller's copy of a board's journal."""
         return self.folder / "runs" / run_id / f"{board}.{job_id}.journal.jsonl"

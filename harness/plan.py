@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .selection import Boards
 
 
+# Where accuracy is judged and the plan says nothing: nobody ships a model because it is fast and wrong.
+DEFAULT_DROP_PP = 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPlan:
     """How a model is judged; paths are absolute."""
@@ -64,7 +68,7 @@ class RuntimePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A plan that was read and checked. `source` is the plan as plain data (what is stored and hashed)."""
+    """A plan that was read and checked. `source` is the plan as plain data: what is stored and hashed."""
 
     name: str
     path: Path | None
@@ -79,17 +83,6 @@ class Plan:
     budget: Mapping[str, float | int | None]
     accuracy_samples: int | None
     seed: int
-
-    @property
-    def hash(self) -> str:
-        """Identifies the plan: its data, the contents of its model and data files, its boards."""
-        files = {
-            str(path): _file_digest(path)
-            for model in self.models
-            for path in (model.file, model.task.test, model.task.calibration)
-            if path is not None
-        }
-        return digest({"plan": self.source, "files": files, "boards": [repr(board) for board in self.boards]})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +128,11 @@ def load_plan(path: Path, known: Boards, *, boards: Sequence[str] | None = None)
                 problems.append(
                     f'{path}:{positions.line((key,))}: {key}: "{name}" is no recipe of this plan{_among(name, names)}'
                 )
+    for index, runtime in enumerate(file.runtimes):
+        if runtime in file.runtimes[:index]:
+            problems.append(
+                f"{path}:{positions.line(('runtimes', index))}: runtimes: the same setting stands there twice"
+            )
     models = tuple(
         _model(name, model.file, model.task, model.input_shapes, path.parent) for name, model in file.models.items()
     )
@@ -309,25 +307,16 @@ def _runtime(file: RuntimeFile) -> RuntimePlan:
 def _budget(file: PlanFile) -> dict[str, float | int | None]:
     """In the units of records: fractions, nanoseconds, bytes."""
     budget = file.budget
+    judged = any(model.task.kind != "none" for model in file.models.values())
+    drop_pp = DEFAULT_DROP_PP if budget.accuracy_drop_pp is None and judged else budget.accuracy_drop_pp
 
     def scaled(value: float | None, factor: float) -> float | None:
         return None if value is None else value * factor
 
     return {
-        "accuracy_drop": scaled(budget.accuracy_drop_pp, 0.01),
+        "accuracy_drop": scaled(drop_pp, 0.01),
         "latency_p95_ns": scaled(budget.latency_p95_ms, 1e6),
         "memory_peak_bytes": None if budget.memory_peak_mib is None else int(budget.memory_peak_mib * 2**20),
         "artifact_bytes": None if budget.artifact_kb is None else int(budget.artifact_kb * 1000),
         "instructions": budget.instructions,
     }
-
-
-def _file_digest(path: Path) -> str:
-    import hashlib
-
-    if path.is_dir():
-        return digest(
-            {p.relative_to(path).as_posix(): p.stat().st_size for p in sorted(path.rglob("*")) if p.is_file()}
-        )
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -51,7 +51,9 @@ class ModelFile(_Strict):
 class RuntimeFile(_Strict):
     """One runtime setting."""
 
-    name: Literal["onnxruntime", "tflite-runtime", "ai-edge-litert"]
+    name: Literal["onnxruntime", "tflite-runtime", "ai-edge-litert"] | None = Field(
+        default=None, description="By default the one that fits the model's format."
+    )
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     graph_optimization: Literal["disabled", "basic", "extended", "all"] = "all"
     providers: list[str] = Field(default_factory=list[str], description="ONNX Runtime's execution providers, in order.")
@@ -62,7 +64,7 @@ class BudgetFile(_Strict):
     """What a candidate must keep to be shipped."""
 
     accuracy_drop_pp: Annotated[float, Field(ge=0, le=100)] | None = Field(
-        default=None, description="In percentage points."
+        default=None, description="In percentage points; 1 where accuracy is judged."
     )
     latency_p95_ms: Annotated[float, Field(gt=0)] | None = None
     memory_peak_mib: Annotated[float, Field(gt=0)] | None = None

@@ -14,11 +14,12 @@ from .home import Home, find_home
 from .store import Store
 
 
-def open_run(name: str) -> tuple[Home, RunRecord]:
-    """A run of the present home by id, by a unique beginning, or `latest`."""
-    home = find_home(find_inventory(Path.cwd()))
+def open_run(name: str, inventory: Path | None = None) -> tuple[Home, RunRecord]:
+    """A run by id, by a unique beginning, or `latest`; looked up beside the inventory, else the nearest one."""
+    home = find_home(inventory or find_inventory(Path.cwd()))
     if not home.database.exists():
-        raise NoSuchRunError(f"there is no run in {home.folder}; `hilbench run PLAN` makes one")
+        hint = "name the inventory whose runs are meant with --inventory, or make one with `hilbench run PLAN`"
+        raise NoSuchRunError(f"there is no run in {home.folder}; {hint}")
     store = Store.open(home.database)
     return home, assemble(store, store.run(name))
 

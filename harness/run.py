@@ -5,20 +5,22 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..reports.pick import choices
 from ..reports.record import Outcome, RunRecord
+from ..reports.summary import summarize
 from ..targets.board import Board
-from ..targets.open import shares_this_machine
+from ..targets.open import machine_of, shares_this_machine
 from ..targets.quiet import machine_time
 from .assemble import assemble
+from .blocks import planned_blocks
 from .boardrun import RunContext, measure_board
-from .candidates import Prepared, Source, datasets, prepare, read_sources
+from .candidates import Prepared, Source, datasets, plan_hash, prepare, read_sources
 from .errors import Interrupted
 from .home import Home
 from .plan import Cell, Plan, expand
@@ -38,46 +40,58 @@ class RunResult:
     exit_code: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Campaign:
+    """A plan made ready: its data read, its cells named, its blocks counted. `origin` is what repeats it."""
+
+    plan: Plan
+    plan_hash: str
+    sources: Mapping[str, Source]
+    cells: tuple[Cell, ...]
+    blocks: Mapping[str, int]
+    origin: Mapping[str, Any]
+
+
 def run_plan(plan: Plan, home: Home, *, new: bool, command: str, progress: Progress) -> RunResult:
     """Run a plan to its end, or go on with its newest unfinished run unless `new`."""
     sources = read_sources(plan, cache=home.artifacts)
     cells = expand(plan, {name: source.model.format for name, source in sources.items()})
+    campaign = _Campaign(
+        plan=plan,
+        plan_hash=plan_hash(plan, sources),
+        sources=sources,
+        cells=cells,
+        blocks=planned_blocks(plan, cells),
+        origin={**provenance(command), "data": datasets(sources)},
+    )
     store = Store.open(home.database)
-    with ExitStack() as stack:
-        origin = {**provenance(command), "data": datasets(sources)}
-        run = _begin(store, plan, cells, origin, new=new, progress=progress, hold=_holder(home, stack))
-        return _carry_out(run, store, plan, sources, cells, home, progress)
+    unfinished = None if new else store.unfinished(campaign.plan_hash)
+    run_id = unfinished.run_id if unfinished is not None else _new_id()
+    with only_one(home.lock(run_id), run_id):
+        if unfinished is None:
+            _begin(store, campaign, run_id, progress)
+        else:
+            store.set_state(run_id, "running", ended=False)
+            progress.say(f"going on with run {run_id}")
+        return _carry_out(store, store.run(run_id), campaign, home, progress)
 
 
-def _holder(home: Home, stack: ExitStack) -> Callable[[str], None]:
-    """A function that takes the lock of a run until the stack ends."""
-    return lambda run_id: stack.enter_context(only_one(home.lock(run_id), run_id))
-
-
-def _carry_out(
-    run: RunRow,
-    store: Store,
-    plan: Plan,
-    sources: Mapping[str, Source],
-    cells: Sequence[Cell],
-    home: Home,
-    progress: Progress,
-) -> RunResult:
-    cancel = threading.Event()
+def _carry_out(store: Store, run: RunRow, campaign: _Campaign, home: Home, progress: Progress) -> RunResult:
     try:
         with machine_time(alone=False, progress=progress.say):
-            prepared = prepare(plan, sources, cache=home.artifacts, progress=progress)
-        _store_candidates(store, run.run_id, cells, prepared)
+            prepared = prepare(campaign.plan, campaign.sources, cache=home.artifacts, progress=progress)
+        _store_candidates(store, run.run_id, campaign.cells, prepared)
         context = RunContext(
             run_id=run.run_id,
-            plan=plan,
+            plan=campaign.plan,
+            blocks=run.facts["blocks"],
             store=store,
             home=home,
             prepared=prepared,
             progress=progress,
-            cancel=cancel,
+            cancel=threading.Event(),
         )
-        _measure_all(context, cells)
+        _measure_all(context, campaign.cells)
         state = "finished" if _complete(store, run) else "incomplete"
     except (KeyboardInterrupt, Interrupted):
         state = "interrupted"
@@ -87,27 +101,17 @@ def _carry_out(
     return RunResult(record=record, report=report, exit_code=_exit_code(record))
 
 
-def _begin(
-    store: Store,
-    plan: Plan,
-    cells: Sequence[Cell],
-    origin: Mapping[str, Any],
-    *,
-    new: bool,
-    progress: Progress,
-    hold: Callable[[str], None],
-) -> RunRow:
-    unfinished = None if new else store.unfinished(plan.hash)
-    if unfinished is not None:
-        hold(unfinished.run_id)
-        store.set_state(unfinished.run_id, "running", ended=False)
-        progress.say(f"going on with run {unfinished.run_id}")
-        return unfinished
-    started = datetime.now(UTC)
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _begin(store: Store, campaign: _Campaign, run_id: str, progress: Progress) -> None:
+    """Store the run and its cells; what cannot run has its reason from the start."""
+    plan, cells = campaign.plan, campaign.cells
     row = RunRow(
-        run_id=f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+        run_id=run_id,
         plan_name=plan.name,
-        plan_hash=plan.hash,
+        plan_hash=campaign.plan_hash,
         seed=plan.seed,
         protocol=plan.protocol,
         state="running",
@@ -119,16 +123,15 @@ def _begin(
             "baseline": plan.baseline,
             "budget": plan.budget,
             "shortlist": plan.shortlist,
-            "provenance": origin,
+            "blocks": campaign.blocks,
+            "provenance": campaign.origin,
         },
     )
-    hold(row.run_id)
     store.add_run(row, [(cell.cell_id, cell.board.name, _cell_facts(cell)) for cell in cells])
     for cell in cells:
         if cell.skip is not None:
-            _note_failed(store, row.run_id, cell.cell_id, Outcome.UNSUPPORTED, cell.skip)
-    progress.say(f"run {row.run_id}: {counted(len(cells), 'cell')} on {counted(len(plan.boards), 'board')}")
-    return row
+            _note_failed(store, run_id, cell.cell_id, Outcome.UNSUPPORTED, cell.skip)
+    progress.say(f"run {run_id}: {counted(len(cells), 'cell')} on {counted(len(plan.boards), 'board')}")
 
 
 def _cell_facts(cell: Cell) -> Mapping[str, Any]:
@@ -164,45 +167,53 @@ def _note_failed(store: Store, run_id: str, cell_id: str, outcome: Outcome, reas
 
 
 def _measure_all(context: RunContext, cells: Sequence[Cell]) -> None:
-    """Boards elsewhere and emulated ones side by side; then those that are this machine, one at a time."""
+    """Machines elsewhere and emulated boards side by side; then the boards that are this machine, one at a time."""
     by_board: defaultdict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
         by_board[cell.board.name].append(cell)
-    boards = context.plan.boards
-    side_by_side = [board for board in boards if not shares_this_machine(board)]
-    alone = [board for board in boards if shares_this_machine(board)]
-    for group in (side_by_side, *([board] for board in alone)):
-        _measure_group(context, group, by_board)
+    elsewhere: defaultdict[str, list[Board]] = defaultdict(list)
+    for board in context.plan.boards:
+        if not shares_this_machine(board):
+            elsewhere[machine_of(board)].append(board)
+    here = [board for board in context.plan.boards if shares_this_machine(board)]
+    for machines in (list(elsewhere.values()), [here]):
+        _side_by_side(context, machines, by_board)
 
 
-def _measure_group(context: RunContext, boards: Sequence[Board], cells: Mapping[str, Sequence[Cell]]) -> None:
-    """One thread a board. Ctrl-C asks all to stop at their next gap and waits for them."""
+def _side_by_side(
+    context: RunContext, machines: Sequence[Sequence[Board]], cells: Mapping[str, Sequence[Cell]]
+) -> None:
+    """One thread a machine, its boards one after the other. Ctrl-C asks all to stop at their next gap and waits."""
     failures: list[BaseException] = []
+    over = [threading.Event() for _ in machines]
 
-    def work(board: Board) -> None:
+    def work(boards: Sequence[Board], ended: threading.Event) -> None:
         try:
-            measure_board(context, board, cells[board.name])
+            for board in boards:
+                measure_board(context, board, cells[board.name])
         except BaseException as error:  # noqa: BLE001  carried over to the main thread, which raises it
             failures.append(error)
+        finally:
+            ended.set()
 
-    threads = [threading.Thread(target=work, args=(board,), name=board.name) for board in boards]
-    for thread in threads:
-        thread.start()
+    for boards, ended in zip(machines, over, strict=True):
+        threading.Thread(target=work, args=(boards, ended)).start()
     try:
-        _join(threads)
+        _wait(over)
     except KeyboardInterrupt:
         context.progress.say("stopping; what was measured is kept")
         context.cancel.set()
-        _join(threads)
+        _wait(over)
         raise
     for failure in failures:
         raise failure
 
 
-def _join(threads: Sequence[threading.Thread]) -> None:
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(timeout=3600)  # a wait with a limit can be interrupted by Ctrl-C; it ends with the thread
+def _wait(events: Sequence[threading.Event]) -> None:
+    """Wait for all. Never `Thread.join`: interrupted by Ctrl-C, it may take a thread that still works for ended."""
+    for event in events:
+        while not event.is_set():
+            event.wait(timeout=3600)  # with a limit, as only such a wait can be interrupted
 
 
 def _complete(store: Store, run: RunRow) -> bool:
@@ -214,12 +225,13 @@ def _complete(store: Store, run: RunRow) -> bool:
 
 
 def _exit_code(record: RunRecord) -> int:
-    """0 all cells have an answer, 3 some failed, 4 no board gave anything, 130 interrupted."""
+    """130 interrupted, 4 no board gave anything, 3 some cells failed, 1 a gate or the budget failed, else 0."""
     if record.state == "interrupted":
         return 130
-    outcomes = [r.outcome for r in record.records]
-    if all(outcome in (Outcome.OK, Outcome.UNSUPPORTED) for outcome in outcomes) and Outcome.OK in outcomes:
-        return 0
-    measured = any(r.trials for r in record.records)
-    lost_only = not measured and record.state == "incomplete"
-    return 4 if lost_only else 3
+    outcomes = {r.outcome for r in record.records}
+    if record.state == "incomplete" and not any(r.trials for r in record.records):
+        return 4
+    if outcomes & {Outcome.ERROR, Outcome.TIMEOUT} or not outcomes & {Outcome.OK, Outcome.INVALID}:
+        return 3
+    no_pick = any(choice.chosen is None for choice in choices(summarize(record)))
+    return 1 if Outcome.INVALID in outcomes or no_pick else 0

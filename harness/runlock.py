@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import PlanError
+from .home import Home
 
 
 @contextmanager
-def only_one(path: Path, run_id: str) -> Generator[None]:
+def only_one(path: Path, run_id: str, *, doing: str = "--new starts another one") -> Generator[None]:
     """Hold the lock of a run; it ends with this process. Raises PlanError where another process has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
@@ -21,8 +22,15 @@ def only_one(path: Path, run_id: str) -> Generator[None]:
         except BlockingIOError as error:
             file.seek(0)
             holder = file.read().strip() or "another process"
-            raise PlanError(f"run {run_id} is being worked on by {holder}; --new starts another one") from error
+            raise PlanError(f"run {run_id} is being worked on by {holder}; {doing}") from error
         file.truncate(0)
         file.write(f"process {os.getpid()}")
         file.flush()
         yield
+
+
+def refuse_while_running(home: Home) -> None:
+    """Raise PlanError if a process works on any run of this home: what it needs must not be removed."""
+    for path in home.folder.glob("runs/*/lock"):
+        with only_one(path, path.parent.name, doing="wait until it has ended"):
+            pass

@@ -8,7 +8,6 @@ from ..targets.address import board_from_address
 from ..targets.board import Board
 from ..targets.inventory import Inventory, find_inventory, load_inventory
 from .errors import PlanError
-from .home import find_home
 
 
 def open_inventory(path: Path | None) -> Inventory:
@@ -37,5 +36,4 @@ class Boards:
         """A board of the inventory, or one described by its address. Raises InventoryError, HostKeyError."""
         if "@" not in word:
             return self.inventory.board(word)
-        known = find_home(self.inventory_path).known_hosts
-        return board_from_address(word, known_hosts=known if known.exists() else None)
+        return board_from_address(word)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..targets.address import board_from_address
 from ..targets.board import SshAddress
+from .benchplan import plan_name, yaml_text
 from .errors import PlanError
 from .reporting import write_text
 
@@ -34,16 +35,9 @@ _BOARD = """\
     arch: arm64  # or armhf, x86_64
     runtimes: [onnxruntime]
 """
-_PLAN = """\
+_PLAN_HEAD = """\
 # yaml-language-server: $schema=plan.schema.json
 # What to compare. For completion in an editor: hilbench schema plan > plan.schema.json
-name: first
-models:
-  {name}:
-    file: {file}
-{task}recipes: {recipes}
-boards: [{boards}]
-protocol: quick
 """
 
 
@@ -68,7 +62,7 @@ def write_start(folder: Path, answers: Answers) -> tuple[Path, Path]:
             raise PlanError(f"there is no file {path}")
     entry, name = _board_entry(answers.board)
     boards = [*([name] if name else []), "emulated-a72", "this-machine"]
-    text = _plan(answers, boards, folder)
+    text = _plan(answers, boards, plan)
     return write_text(inventory, _INVENTORY.format(board=entry)), write_text(plan, text)
 
 
@@ -86,22 +80,20 @@ def _board_entry(address: str | None) -> tuple[str, str | None]:
     return entry, name
 
 
-def _plan(answers: Answers, boards: list[str], folder: Path) -> str:
-    if answers.model is None:
-        name, file = "mine", "model.onnx  # your model"
-    else:
-        name, file = answers.model.stem, _relative(answers.model, folder)
-    lines: list[str] = []
-    if answers.data is not None:
-        lines = ["    task:", "      kind: classification", f"      test: {_relative(answers.data, folder)}"]
-        if answers.calibration is not None:
-            lines.append(f"      calibration: {_relative(answers.calibration, folder)}")
+def _plan(answers: Answers, boards: list[str], path: Path) -> str:
+    model = answers.model or path.parent / "model.onnx"
+    entry: dict[str, Any] = {"file": model}
+    files = {"test": answers.data, "calibration": answers.calibration}
+    given = {key: file for key, file in files.items() if file is not None}
+    if given:
+        entry["task"] = {"kind": "classification" if answers.data is not None else "none", **given}
     recipes = ["fp32", "fp16", "int8-dynamic", "prune-l1", *(["int8-static"] if answers.calibration else [])]
-    if answers.model is not None and answers.model.suffix == ".tflite":
-        recipes = ["fp32"]
-    task = "".join(f"{line}\n" for line in lines)
-    return _PLAN.format(name=name, file=file, task=task, recipes=f"[{', '.join(recipes)}]", boards=", ".join(boards))
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return os.path.relpath(path.resolve(), folder.resolve())
+    plan = {
+        "name": "first",
+        "models": {plan_name(model): entry},
+        "recipes": ["fp32"] if model.suffix == ".tflite" else recipes,
+        "boards": boards,
+        "protocol": "quick",
+        **({"budget": {"accuracy_drop_pp": 1.0}} if answers.data is not None else {}),
+    }
+    return _PLAN_HEAD + yaml_text(plan, path)

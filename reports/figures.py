@@ -66,7 +66,7 @@ class Memory:
 
 
 def one_per_block(trials: Iterable[Trial], kind: TrialKind) -> dict[int, Trial]:
-    """The trials of a kind by block, in order; of several attempts at a block the last counts.
+    """The trials of a kind by block, in order; of several attempts at a block the first counts.
 
     A process whose median is not positive measured nothing and is left out.
 
@@ -76,7 +76,7 @@ def one_per_block(trials: Iterable[Trial], kind: TrialKind) -> dict[int, Trial]:
     for trial in trials:
         if trial.kind is kind and trial.samples.size and np.median(trial.samples) > 0:
             known = chosen.get(trial.block)
-            if known is None or trial.attempt >= known.attempt:
+            if known is None or trial.attempt < known.attempt:
                 chosen[trial.block] = trial
     return dict(sorted(chosen.items()))
 

@@ -25,9 +25,12 @@ esac
 missing=""
 for package in $wanted; do installed "$package" || missing="$missing $package"; done
 
+# sudo drops the environment, so the variable goes through env.
+install="apt-get install -y --no-install-recommends$missing"
 as_root=""
 if [ "$(id -u)" != 0 ]; then as_root="sudo"; fi
 
+stop() { say "$1"; say "As root, run this and start again:"; say "  apt-get update; $install"; exit 2; }
 apt_knows() { apt-get install -s -qq --no-install-recommends $missing >/dev/null 2>&1; }
 apt_size() {
   LC_ALL=C apt-get install --print-uris -qq -y --no-install-recommends $missing 2>/dev/null |
@@ -35,33 +38,37 @@ apt_size() {
 }
 
 if [ -n "$missing" ]; then
-  if ! command -v apt-get >/dev/null 2>&1; then
-    say "hilbench needs these Debian packages, and this machine has no apt-get:$missing"; exit 2
-  fi
-  if [ -n "$as_root" ] && ! command -v sudo >/dev/null 2>&1; then
-    say "hilbench needs more Debian packages, and this account may not install them. As root, run:"
-    say "  apt-get install --no-install-recommends$missing"; exit 2
-  fi
-  if ! apt_knows; then $as_root apt-get update -qq || true; fi  # a fresh machine has no package lists
-  if ! apt_knows; then say "apt does not know all of these packages, or cannot install them:$missing"; exit 2; fi
-  say "hilbench will now install, with apt, under /usr:$missing"
-  say "  download: $(apt_size)"
+  command -v apt-get >/dev/null 2>&1 ||
+    { say "hilbench needs these Debian packages, and this machine has no apt-get:$missing"; exit 2; }
+  say "hilbench will now install with apt, under /usr:$missing"
+  if apt_knows; then say "  download: $(apt_size)"; else say "  download: known once apt has fetched its lists (about 10 MB)"; fi
 fi
 if [ ! -x .venv/bin/hilbench ]; then
-  say "hilbench will make its Python environment in $(pwd)/.venv (download: about $([ "$what" = demo ] || [ "$what" = board ] && echo 130 || echo 330) MB)"
+  case $what in demo|board) size=130 ;; *) size=330 ;; esac
+  say "hilbench will make its Python environment in $(pwd)/.venv (download: about $size MB)"
 fi
 case $what in
-  demo|test) say "The emulated board's image is made once, in ${HILBENCH_IMAGE_CACHE:-$HOME/.cache/hilbench/images} (download: about 160 MB)" ;;
+  demo|test)
+    cache=${HILBENCH_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hilbench/images}
+    say "The emulated board's image is made once and kept in $cache (download: about 155 MB)" ;;
 esac
 
 if [ -n "$missing" ]; then
+  if [ -n "$as_root" ] && ! command -v sudo >/dev/null 2>&1; then
+    stop "This account may not install packages, and there is no sudo."
+  fi
   if [ -t 0 ] && [ "${YES:-}" != 1 ]; then
     printf 'Go on? [Y/n] ' >&2; read -r answer
     case $answer in ""|y|Y|yes) ;; *) say "Nothing was installed."; exit 2 ;; esac
   fi
+  if ! apt_knows; then  # a fresh machine has no package lists
+    $as_root apt-get update -qq || stop "apt could not fetch its lists."
+    apt_knows || stop "apt does not know all of these packages, or cannot install them:$missing"
+    say "  download: $(apt_size)"
+  fi
   log=$(mktemp)
-  if ! DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >"$log" 2>&1; then
-    tail -n 5 "$log" >&2; say "apt-get could not install:$missing"; exit 2
+  if ! $as_root env DEBIAN_FRONTEND=noninteractive $install -qq >"$log" 2>&1; then
+    tail -n 5 "$log" >&2; rm -f "$log"; stop "apt-get could not install the packages."
   fi
   rm -f "$log"
 fi
@@ -74,7 +81,10 @@ case $what in test|check) extra="[dev]" ;; esac
 stamp=".venv/.installed$extra"
 if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt "$stamp" ]; then
   [ -x .venv/bin/python ] || "$python" -m venv .venv
-  .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".$extra" 2>&1 | grep -v '^WARNING' >&2 || true
-  .venv/bin/hilbench --help >/dev/null || { say "The Python environment in .venv could not be made; see above."; exit 2; }
+  log=$(mktemp)
+  if ! .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".$extra" >"$log" 2>&1; then
+    tail -n 5 "$log" >&2; rm -f "$log"; say "The Python environment in .venv could not be made; see above."; exit 2
+  fi
+  rm -f "$log"
   touch "$stamp"
 fi

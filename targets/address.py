@@ -13,6 +13,8 @@ from .board import Arch, Board, BoardRuntime, Role, SshAddress
 from .errors import HostKeyError, InventoryError
 from .hostkeys import DEFAULT_PORT, read_known_hosts, unknown_host_hint
 
+# Which of them it has is asked when it is reached; only those that a plan needs are tried.
+RUNTIMES = tuple(BoardRuntime(name=name) for name in ("onnxruntime", "ai-edge-litert", "tflite-runtime"))
 DEFAULT_KEY_FILES = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 _ADDRESS = re.compile(r"(?P<user>[^@\s]+)@(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:@\s\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
@@ -50,7 +52,7 @@ def board_from_address(
         host=host, port=port, user=parts["user"], key_file=_key_file(key_file), known_hosts=str(trusted)
     )
     name = re.sub(r"[^A-Za-z0-9._-]", "-", host)
-    return Board(name=name, address=address, arch=arch, role=Role.TARGET, runtimes=(BoardRuntime(name="onnxruntime"),))
+    return Board(name=name, address=address, arch=arch, role=Role.TARGET, runtimes=RUNTIMES)
 
 
 def _key_file(given: Path | None) -> str | None:

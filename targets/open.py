@@ -89,6 +89,18 @@ def _loopback(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
+def machine_of(board: Board) -> str:
+    """Names the machine that a board is: two entries of one machine must never be timed at once.
+
+    Ports are left out: behind one address they may lead to one machine or to several, and waiting is the safe side.
+    """
+    match board.address:
+        case SshAddress(host=host, jump=jump):
+            return f"{host} through {jump.host}" if jump is not None else host
+        case _:
+            return board.name
+
+
 def shares_this_machine(board: Board) -> bool:
     """Whether timing this board times this machine: such boards run alone, after all others."""
     return _is_this_machine(board)

@@ -234,11 +234,3 @@ FIXED_PROBES = (
     Probe("temperatures_c", _TEMPERATURES, parse_temperatures),
     Probe("virtualization", _VIRTUALIZATION, parse_virtualization),
 )
-
-
-def facts_without_state(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that stay the same from one hour to the next: what a comparison of two runs may rest on."""
-    passing = ("uptime_s", "load", "temperatures_c", "workdir_free_bytes", "boot_id")
-    kept = {name: value for name, value in facts.items() if name not in passing}
-    memory = facts.get("memory")
-    return {**kept, "memory": {"total_bytes": memory["total_bytes"]} if memory else None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .board import Board, BoardRuntime
@@ -58,15 +58,15 @@ def _try(connection: Connection, runtime: BoardRuntime) -> RuntimeFound:
     return RuntimeFound(reason=f"{runtime.python} ended with status {done.status}: {last}")
 
 
-def usable_runtimes(connection: Connection, board: str, wanted: Collection[BoardRuntime]) -> Mapping[str, str]:
-    """Runtime -> version of those of `wanted` that can be used. Raises TargetError where none can."""
-    found = {runtime.name: _try(connection, runtime) for runtime in wanted}
-    usable = {name: one.version for name, one in found.items() if one.version is not None}
-    if not usable:
-        tried = {runtime.name: runtime.python for runtime in wanted}
-        reasons = "; ".join(f"{name} by {tried[name]}: {one.reason}" for name, one in found.items())
+def try_runtimes(
+    connection: Connection, board: str, wanted: Iterable[BoardRuntime]
+) -> Mapping[BoardRuntime, RuntimeFound]:
+    """What each of `wanted` answers when it is imported on the board. Raises TargetError where none can be used."""
+    found = {runtime: _try(connection, runtime) for runtime in dict.fromkeys(wanted)}
+    if all(one.version is None for one in found.values()):
+        reasons = "; ".join(f"{runtime.name} by {runtime.python}: {one.reason}" for runtime, one in found.items())
         raise TargetError(
             f"{board} has no runtime that can be used ({reasons}); install it there, or name the interpreter that has "
             "it (`python:` in the inventory, or `bench --python`)"
         )
-    return usable
+    return found

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .emulated.host import host_dir
+from .errors import TargetError
 
 
 @contextmanager
@@ -40,4 +41,8 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDONLY)
     except FileNotFoundError:
-        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+        os.fchmod(descriptor, 0o644)  # whatever this account's umask says
+        return descriptor
+    except OSError as error:
+        raise TargetError(f"the lock of this machine's time, {path}, cannot be opened: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import click
 from ..console import verb
 from .run import show_result
 
+RUNTIMES = ("onnxruntime", "ai-edge-litert", "tflite-runtime")
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
@@ -17,7 +20,7 @@ from .run import show_result
 @click.option("--data", type=click.Path(path_type=Path), help="Labelled data (.npz or folder): accuracy is judged too.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Data for static quantization.")
 @click.option("--recipe", "recipes", multiple=True, help="Recipes beside fp32. Repeatable.")
-@click.option("--runtime", help="Runtime on the board; by default the one that fits the file.")
+@click.option("--runtime", type=click.Choice(RUNTIMES), help="By default the one that fits the file.")
 @click.option("--python", help="The board's interpreter that has the runtime; by default python3.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
@@ -35,26 +38,33 @@ def bench(model: Path, *, as_json: bool, **options: Any) -> int:
     Without --data the inputs are random: latency and memory are measured, and whether the board computes what this
     machine computes; accuracy is not. The board needs SSH, Python with numpy, and the runtime.
     """
-    from ..benchplan import plan_for, write_plan
+    from ...compression.model import read_model
+    from ...compression.recipe import parse_recipe
+    from ..benchplan import plan_for, shapes_from, write_plan
     from ..home import find_home
     from ..plan import load_plan
     from ..progress import Progress
     from ..run import run_plan
     from ..selection import Boards
 
-    known = Boards(options.pop("inventory"))
+    inventory: Path | None = options.pop("inventory")
+    known = Boards(inventory)
+    # What is wrong in the words is said before a plan is written.
     for word in options["boards"]:
-        known.board(word)  # a wrong word is said before a plan is written
+        known.board(word)
+    for word in options["recipes"]:
+        parse_recipe(word)
+    read_model(model, shapes=shapes_from(options["shapes"]))
     target: Path | None = options.pop("plan_file")
     path = write_plan(plan_for(model, **options), target, model=model)
     plan = load_plan(path, known)
+    again = shlex.join(["hilbench", "run", str(path), *(["--inventory", str(inventory)] if inventory else [])])
     with Progress() as progress:
         if options["data"] is None:
             progress.say("no --data: inputs are random, accuracy is not judged")
         progress.say(f"plan: {path}")
-        command = "hilbench run " + str(path)
-        result = run_plan(plan, find_home(known.inventory_path), new=True, command=command, progress=progress)
-    show_result(result, plan, as_json=as_json)
+        result = run_plan(plan, find_home(known.inventory_path), new=True, command=again, progress=progress)
+    show_result(result, again, as_json=as_json)
     if not as_json:
         click.echo(f"plan:   {path}")
     return result.exit_code

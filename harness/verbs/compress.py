@@ -24,12 +24,13 @@ def compress(
     The artifact goes into a folder, with a JSON file beside it that says what was done.
     """
     from ...targets.inventory import find_inventory
+    from ...targets.quiet import machine_time
     from ..home import find_home
     from ..onerecipe import compress_one
     from ..progress import Progress
 
     cache = find_home(find_inventory(Path.cwd())).artifacts
-    with Progress() as progress:
+    with Progress() as progress, machine_time(alone=False, progress=progress.say):
         facts = compress_one(model, recipe, folder, cache=cache, calibration=calibration, data=data, say=progress.say)
     if as_json:
         emit({"artifact": facts})

@@ -25,18 +25,22 @@ def gc(days: int, *, dry_run: bool, as_json: bool) -> None:
 
     Runs, trials, journals and reports stay: nothing that was measured is removed.
     """
-    from ...targets.emulated.host import clear_idle_machines, host_dir
+    from ...targets.emulated.host import clear_idle_machines, host_dir, idle_machines
     from ...targets.emulated.image import superseded_images
     from ...targets.inventory import find_inventory
     from ..home import find_home
+    from ..runlock import refuse_while_running
 
     home = find_home(find_inventory(Path.cwd()))
+    refuse_while_running(home)
     limit = time.time() - days * DAY_S
-    found = [*_unused(home.artifacts, limit), *superseded_images()]
+    machines = idle_machines(host_dir())
+    found = [*_unused(home.artifacts, limit), *superseded_images(), *machines]
     sizes = {path: _size_bytes(path) for path in found}
     if not dry_run:
         for path in found:
-            _remove(path)
+            if path not in machines:
+                _remove(path)
         clear_idle_machines(host_dir())
     total = sum(sizes.values())
     if as_json:

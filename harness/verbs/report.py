@@ -11,13 +11,14 @@ from ..console import emit, verb
 
 @click.command()
 @click.argument("run", default="latest")
+@click.option("--inventory", type=click.Path(path_type=Path), help="The inventory beside whose runs to look.")
 @click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the file.")
 @verb
-def report(run: str, output: Path | None, *, as_json: bool) -> None:
+def report(run: str, *, inventory: Path | None, output: Path | None, as_json: bool) -> None:
     """Write the report of a run as one HTML file."""
     from ..reporting import open_run, write_report
 
-    home, record = open_run(run)
+    home, record = open_run(run, inventory)
     path = write_report(record, output or home.report(record.run_id))
     if as_json:
         emit({"run": record.run_id, "report": str(path)})

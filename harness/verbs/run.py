@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ import click
 from ..console import emit, verb
 
 if TYPE_CHECKING:
-    from ..plan import Plan
     from ..run import RunResult
 
 
@@ -39,12 +39,12 @@ def run(plan: Path, *, new: bool, boards: tuple[str, ...], inventory: Path | Non
     home = find_home(found.inventory_path)
     with Progress(quiet=quiet) as progress:
         result = run_plan(loaded, home, new=new, command=_command(), progress=progress)
-    show_result(result, loaded, as_json=as_json)
+    show_result(result, _command(), as_json=as_json)
     return result.exit_code
 
 
-def show_result(result: RunResult, plan: Plan, *, as_json: bool) -> None:
-    """The figures in brief, the run's id and the report's path."""
+def show_result(result: RunResult, again: str, *, as_json: bool) -> None:
+    """The figures in brief, the run's id and the report's path. `again` is the command that goes on with the run."""
     from ...reports.summary import summarize
     from ..brief import brief
 
@@ -56,11 +56,11 @@ def show_result(result: RunResult, plan: Plan, *, as_json: bool) -> None:
     click.echo(brief(summarize(record)))
     click.echo()
     if record.state in ("interrupted", "incomplete"):
-        again = f"hilbench run {plan.path}" if plan.path else "the same command"
         click.echo(f"This run is {record.state}: `{again}` goes on with it and measures only what is missing.")
     click.echo(f"run:    {record.run_id}")
     click.echo(f"report: {result.report}")
 
 
 def _command() -> str:
-    return " ".join(["hilbench", *sys.argv[1:]])
+    """The words that go on with this run, or repeat it: what was typed, without what concerns this call only."""
+    return shlex.join(["hilbench", *(word for word in sys.argv[1:] if word not in ("--new", "--json", "--quiet"))])

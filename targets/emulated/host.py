@@ -17,7 +17,7 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import EmulatorError
@@ -147,6 +147,19 @@ def end_stale_machines(parent: Path) -> list[int]:
     return ended
 
 
+def idle_machines(parent: Path) -> list[Path]:
+    """Folders of this account's machines that hold disks and are used by nobody: what `clear_idle_machines` empties."""
+    found: list[Path] = []
+    for lock_file in sorted(parent.glob(f"*-u{os.geteuid()}/lock")):
+        lock = MachineLock(lock_file.parent)
+        try:
+            if lock.try_take() and len(list(lock_file.parent.iterdir())) > 1:
+                found.append(lock_file.parent)
+        finally:
+            lock.release()
+    return found
+
+
 def clear_idle_machines(parent: Path) -> list[Path]:
     """Delete the disks and snapshots of this account's machines that nobody uses; returns the folders cleared.
 
@@ -173,6 +186,14 @@ def read_number(file: Path) -> int | None:
         return int(file.read_text())
     except (OSError, ValueError):
         return None
+
+
+def running_commands() -> Iterator[bytes]:
+    """The command lines of all processes that this account may see."""
+    for path in Path("/proc").glob("[0-9]*"):
+        words = _cmdline(int(path.name))
+        if words is not None:
+            yield words
 
 
 def _cmdline(pid: int) -> bytes | None:

@@ -24,6 +24,7 @@ from typing import Any
 from ..errors import EmulatorError
 from . import recipe, rootfs
 from .apt import GuestApt, Package, archive_keyring, host_mirror
+from .host import running_commands
 from .kernel import take_kernel
 from .keys import dropbear_key, make_key
 from .wheels import fetch_wheels, unpack_runtimes
@@ -84,9 +85,10 @@ def ensure_image(progress: Progress) -> Image:
 
 
 def superseded_images() -> list[Path]:
-    """Folders in the cache that are not today's image: what may be deleted when no board runs on it."""
+    """Folders in the cache that are not today's image and that no running board uses: what may be deleted."""
     folders = (manifest.parent for manifest in sorted(image_cache().glob("*/manifest.json")))
-    return [folder for folder in folders if folder.name != recipe.recipe_hash()]
+    used = b"".join(running_commands())
+    return [f for f in folders if f.name != recipe.recipe_hash() and f"{f}/".encode() not in used]
 
 
 def _build(cache: Path, progress: Progress) -> Image:

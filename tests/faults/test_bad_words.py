@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hilbench.harness.plan import load_plan
+from hilbench.harness.selection import Boards
 
 from .conftest import DIGITS, EMULATED, PLAN, Lab
 
@@ -68,14 +70,40 @@ def test_an_error_is_one_json_object_when_asked_for(lab: Lab) -> None:
     assert 'did you mean "a72"' in answer["error"]["message"]
 
 
+def test_a_wrong_word_is_one_json_object_when_asked_for(lab: Lab) -> None:
+    done = lab.run("bench", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["message"].startswith("Missing argument")
+
+
+def test_words_are_judged_before_a_plan_is_written(lab: Lab) -> None:
+    lab.write()
+    for words in (["--recipe", "nope"], ["--runtime", "foo"], ["--shape", "x"]):
+        assert lab.run("bench", DIGITS / "digits.onnx", "--board", "a72", *words).returncode == 2, words
+    assert lab.run("bench", DIGITS / "digits-test.npz", "--board", "a72").returncode == 2
+    assert list(lab.folder.glob("bench-*.yaml")) == []
+
+
 def test_init_writes_files_that_work_and_overwrites_none(lab: Lab) -> None:
     words = ["init", "--yes", "--model", DIGITS / "digits.onnx", "--data", DIGITS / "digits-test.npz"]
     assert lab.run(*words).returncode == 0
     listed = json.loads(lab.run("board", "list", "--json").stdout)
     assert [board["name"] for board in listed["boards"]] == ["emulated-a72", "this-machine"]
+    assert "calibration" not in (lab.folder / "plan.yaml").read_text()
     again = lab.run(*words)
     assert again.returncode == 2
     assert "init overwrites nothing" in again.stderr
+
+
+def test_init_copes_with_any_file_name(lab: Lab) -> None:
+    odd = lab.folder / "my model: v2 #1.onnx"
+    odd.write_bytes((DIGITS / "digits.onnx").read_bytes())
+    words = ["--calibration", DIGITS / "digits-calibration.npz"]
+    assert lab.run("init", "--yes", "--folder", "new", "--model", odd, *words).returncode == 0
+    plan = load_plan(lab.folder / "new" / "plan.yaml", Boards(lab.folder / "new" / "inventory.yaml"))
+    assert plan.models[0].file == odd
+    assert plan.models[0].task.calibration == DIGITS / "digits-calibration.npz"
+    assert "int8-static" in [recipe.name for recipe in plan.recipes]
 
 
 def test_compress_writes_the_artifact_with_what_was_done(lab: Lab) -> None:

@@ -47,6 +47,9 @@ def test_two_controllers_never_work_on_one_run(lab: Lab) -> None:
     second = lab.run("run", "plan.yaml")
     assert second.returncode == 2
     assert f"is being worked on by process {first.pid}" in second.stderr
+    cleaned = lab.run("gc", "--older-than", "0")
+    assert cleaned.returncode == 2
+    assert "wait until it has ended" in cleaned.stderr
     first.send_signal(signal.SIGINT)
     stdout, _ = first.communicate(timeout=60)
     assert first.returncode == 130

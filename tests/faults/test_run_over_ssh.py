@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ..targets.openssh_server import OpensshServer, free_port, running
-from .conftest import DIGITS, Lab
+from .conftest import DIGITS, Lab, wait_for_processes
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -109,3 +111,34 @@ def test_a_full_disk_on_the_board_is_said_with_what_is_needed(lab: Lab, tmp_path
         assert not list(small.rglob("*.part*"))
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+SLOW_STOP = """#!/bin/sh
+case "$SSH_ORIGINAL_COMMAND" in *" stop "*) sleep 3 ;; esac
+exec sh -c "$SSH_ORIGINAL_COMMAND"
+"""
+
+
+def agents(folder: Path) -> list[str]:
+    """Command lines of processes that run the agent of a lab."""
+    found: list[str] = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(folder) in words and ".pyz" in words:
+                found.append(words)
+    return found
+
+
+def test_ctrl_c_waits_until_the_agent_on_the_board_has_stopped(lab: Lab, tmp_path: Path) -> None:
+    shell = tmp_path / "shell"
+    shell.write_text(SLOW_STOP)
+    shell.chmod(0o755)
+    with running(tmp_path / "server", f"ForceCommand {shell}", sftp=False) as server:
+        (lab.folder / "inventory.yaml").write_text(inventory(server, lab.folder / "work"))
+        process = lab.start("bench", DIGITS / "digits.onnx", "--board", "board")
+        wait_for_processes(process, "board", 3)
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert agents(lab.folder / "work") == []

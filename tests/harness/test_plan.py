@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hilbench.harness.blocks import TWIN
+from hilbench.harness.blocks import TWIN, planned_blocks
+from hilbench.harness.candidates import plan_hash, read_sources
 from hilbench.harness.errors import PlanError
 from hilbench.harness.plan import Plan, expand, load_plan, plan_schema
 from hilbench.harness.selection import Boards
+from numpy.typing import NDArray
 
 ROOT = Path(__file__).parent.parent.parent
 DIGITS = ROOT / "models" / "digits"
@@ -84,6 +88,11 @@ def test_cells_of_other_settings_have_other_names(tmp_path: Path, boards: Boards
         (("name: trial", "name: trial\nbaseline: fp64"), 2, '"fp64" is no recipe of this plan; did you mean "fp16"'),
         (("name: trial", "name: trial\nprotocol: fast"), 2, '"fast" is not allowed'),
         (("name: trial", "name: trial\nname: again"), 2, 'duplicate key "name"'),
+        (
+            ("name: trial", "name: trial\nruntimes: [{threads: 1}, {threads: 1}]"),
+            2,
+            "the same setting stands there twice",
+        ),
         (("      test:", "      tset:"), 6, 'unknown key "tset"; did you mean "test"'),
     ],
 )
@@ -99,13 +108,36 @@ def test_what_is_wrong_is_named_with_its_line(
 
 
 def test_a_plan_counts_as_another_when_its_data_changes(tmp_path: Path, boards: Boards) -> None:
-    model = tmp_path / "m.onnx"
-    model.write_bytes((DIGITS / "digits.onnx").read_bytes())
-    text = f"name: t\nmodels: {{m: {{file: {model}}}}}\nboards: [this-machine]\n"
-    before = load(tmp_path, boards, text).hash
-    assert load(tmp_path, boards, text).hash == before
-    model.write_bytes(model.read_bytes() + b"\n")
-    assert load(tmp_path, boards, text).hash != before
+    data, cache = tmp_path / "test.npz", tmp_path / "cache"
+    text = f"name: t\nmodels: {{m: {{file: {DIGITS}/digits.onnx, task: {{test: test.npz}}}}}}\nboards: [this-machine]\n"
+
+    def hash_with(images: NDArray[np.uint8]) -> str:
+        np.savez(data, images=images, labels=np.arange(4) % 10)
+        plan = load(tmp_path, boards, text)
+        return plan_hash(plan, read_sources(plan, cache=cache))
+
+    images = np.zeros((4, 28, 28), np.uint8)
+    before = hash_with(images)
+    assert hash_with(images) == before
+    images[0, 0, 0] = 1  # as many bytes as before
+    assert hash_with(images) != before
+
+
+def test_verdicts_get_the_blocks_that_they_need(tmp_path: Path, boards: Boards) -> None:
+    few = load(tmp_path, boards, PLAN)
+    assert planned_blocks(few, expand(few, {"digits": "onnx"})) == {"emulated-a72": 3, "this-machine": 6}
+    many = load(
+        tmp_path, boards, PLAN.replace("[fp32, int8-static]", "[fp32, fp16, int8-dynamic, int8-static, prune-l1]")
+    )
+    assert planned_blocks(many, expand(many, {"digits": "onnx"})) == {"emulated-a72": 3, "this-machine": 8}
+    short = replace(many, shortlist=("fp16",))
+    assert planned_blocks(short, expand(short, {"digits": "onnx"}))["this-machine"] == 6
+
+
+def test_a_judged_model_has_a_bound_on_accuracy_whatever_the_plan_says(tmp_path: Path, boards: Boards) -> None:
+    assert load(tmp_path, boards, PLAN).budget["accuracy_drop"] == pytest.approx(0.01)
+    unjudged = f"name: t\nmodels: {{m: {{file: {DIGITS}/digits.onnx}}}}\nboards: [this-machine]\n"
+    assert load(tmp_path, boards, unjudged).budget["accuracy_drop"] is None
 
 
 def test_the_budget_is_in_the_units_of_records(tmp_path: Path, boards: Boards) -> None:

@@ -63,11 +63,11 @@ def test_interval_of_a_cell_is_over_blocks_not_iterations() -> None:
     assert time.ci_high_ns / time.ci_low_ns == pytest.approx(np.exp(0.1), rel=0.01)
 
 
-def test_last_attempt_at_a_block_counts() -> None:
+def test_first_attempt_at_a_block_counts() -> None:
     rng = np.random.default_rng(4)
     first = latency_trials("x", 1e6, rng, blocks=1)[0]
     again = replace(first, attempt=2, samples=first.samples * 2)
-    assert one_per_block((again, first), TrialKind.LATENCY)[0].attempt == 2
+    assert one_per_block((again, first), TrialKind.LATENCY)[0].attempt == 1
 
 
 def test_percentiles_are_withheld_where_a_sample_is_a_mean() -> None:

@@ -17,7 +17,6 @@ from hilbench.targets.local import open_local
 from hilbench.targets.probes import (
     FIXED_PROBES,
     Probe,
-    facts_without_state,
     parse_json,
     probe_board,
     probe_script,
@@ -129,10 +128,3 @@ def test_a_probe_that_prints_a_header_of_another_does_not_mix_them() -> None:
     sections = split_sections(done.stdout.decode(), "secret")
     assert sections["b"].strip() == "real"
     assert "faked" in sections["a"]
-
-
-def test_facts_that_pass_are_left_out_of_a_comparison() -> None:
-    facts = probe_board(open_local(), board())
-    lasting = facts_without_state(facts)
-    assert set(facts) - set(lasting) == {"uptime_s", "load", "temperatures_c", "workdir_free_bytes", "boot_id"}
-    assert lasting["memory"] == {"total_bytes": facts["memory"]["total_bytes"]}
