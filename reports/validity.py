@@ -83,7 +83,7 @@ def _of_counts(count: Instructions, planned: int | None) -> Iterator[str]:
     if count.cv_processes is not None and count.cv_processes > COUNT_SPREAD:
         yield f"counts vary by {100 * count.cv_processes:.2f} % over processes"
     if count.source == "virtual-clock":
-        yield "no counter was open: the board's clock stands for it, which is true only where an emulator drives that clock"
+        yield "no counter was open: a clock stands for it, which is true only where an emulator drives it"
 
 
 def _of_outputs(accuracy: Accuracy | None) -> Iterator[str]:
