@@ -66,8 +66,17 @@ def agents(work: Path) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for file in work.glob("account-*/jobs/*/agent.json"):
         pid = json.loads(file.read_text())["pid"]
-        found[file.parent.name.split(".")[0]] = Path(f"/proc/{pid}").exists()
+        found[file.parent.name.split(".")[0]] = lives(pid)
     return found
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; an ended one stays in /proc as a zombie until it is reaped."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")
 
 
 def run_id(lab: Lab) -> str:
