@@ -23,7 +23,7 @@ from ..reports.record import Trial
 from .errors import FencedError, NoSuchRunError, StoreError
 from .trialrow import trial_from_row, trial_to_row
 
-HEAD = "0001"
+HEAD = "0004"
 
 _metadata = sa.MetaData()
 _runs = sa.Table(
@@ -44,6 +44,12 @@ _notes = sa.Table(
     _metadata,
     sa.Column("seq", sa.Integer, primary_key=True),
     *(sa.Column(name, sa.String) for name in ("run_id", "subject", "kind", "at", "facts")),
+)
+_lab_notes = sa.Table(
+    "lab_notes",
+    _metadata,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    *(sa.Column(name, sa.String) for name in ("subject", "kind", "at", "facts")),
 )
 _trials = sa.Table(
     "trials",
@@ -73,7 +79,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A dated fact about a subject of a run."""
+    """A dated fact about a subject of a run, or of the lab."""
 
     seq: int
     subject: str
@@ -189,10 +195,22 @@ class Store:
         query = sa.select(_notes).where(_notes.c.run_id == run_id).order_by(_notes.c.seq)
         if kind is not None:
             query = query.where(_notes.c.kind == kind)
-        return [
-            Note(seq=row["seq"], subject=row["subject"], kind=row["kind"], at=row["at"], facts=json.loads(row["facts"]))
-            for row in self._read(query)
-        ]
+        return [_note(row) for row in self._read(query)]
+
+    def add_lab_note(self, subject: str, kind: str, facts: Mapping[str, Any]) -> None:
+        """Add a dated fact that belongs to no run, such as a board's failure."""
+        with self._write() as connection:
+            values = {"subject": subject, "kind": kind, "at": now(), "facts": _dump(facts)}
+            connection.execute(_lab_notes.insert().values(**values))
+
+    def lab_notes(self, subject: str) -> list[Note]:
+        """The notes of the lab on a subject in the order in which they came."""
+        query = sa.select(_lab_notes).where(_lab_notes.c.subject == subject).order_by(_lab_notes.c.seq)
+        return [_note(row) for row in self._read(query)]
+
+    def trial_count(self) -> int:
+        """How many trials are stored in all."""
+        return int(self._read(sa.select(sa.func.count().label("count")).select_from(_trials))[0]["count"])
 
     def trials(self, run_id: str) -> list[Trial]:
         """All trials of a run, the ones of incomplete blocks included, in a stable order."""
@@ -278,6 +296,10 @@ def _run_row(row: sa.RowMapping) -> RunRow:
     names = ("plan_name", "plan_hash", "seed", "protocol", "state", "started_at", "ended_at")
     values = {name: row[name] for name in names}
     return RunRow(run_id=row["id"], facts=json.loads(row["facts"]), **values)
+
+
+def _note(row: sa.RowMapping) -> Note:
+    return Note(seq=row["seq"], subject=row["subject"], kind=row["kind"], at=row["at"], facts=json.loads(row["facts"]))
 
 
 def _dump(facts: Mapping[str, Any]) -> str:

@@ -13,10 +13,11 @@ MAY_IMPORT = {
     "compression": set[str](),
     "reports": set[str](),
 }
+MIGRATIONS = {f"harness/migrations/versions/{name}.py" for name in ("v0001_first", "v0004_lab")}
 ONLY_IN = {
     "paramiko": {"targets/ssh.py"},
-    "sqlalchemy": {"harness/store.py", "harness/migrations/versions/v0001_first.py"},
-    "alembic": {"harness/store.py", "harness/migrations/env.py", "harness/migrations/versions/v0001_first.py"},
+    "sqlalchemy": {"harness/store.py", *MIGRATIONS},
+    "alembic": {"harness/store.py", "harness/migrations/env.py", *MIGRATIONS},
     "jinja2": {"reports/page.py"},
     "click": None,  # in harness only, see below
 }
