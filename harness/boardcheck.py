@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +59,9 @@ def check_board(board: Board, home: Home, say: Callable[[str], None]) -> Checked
         fit = not any(problem.action in _FORBIDDING for problem in found)
         usable = fit and any(one.version is not None for one in versions.values())
         passed = fit and any(_may_be_used(board, name, one) for name, one in versions.items())
-        store = Store.open(home.database) if home.database.exists() else None
-        released = release(store, board.name, person=this_person()) if passed and store is not None else None
+        with closing(Store.open(home.database_url)) as store:
+            released = release(store, board.name, person=this_person()) if passed else None
+            still = standing(store.lab_notes(board.name))
         log_event("board-checked", f"{board.name} {'passes' if passed else 'does not pass'}", failed=not passed)
         return Checked(
             board=board.name,
@@ -68,7 +70,7 @@ def check_board(board: Board, home: Home, say: Callable[[str], None]) -> Checked
             problems=found,
             usable=usable,
             released=released,
-            quarantine=_still(store, board.name),
+            quarantine=quarantine_sentence(board.name, still) if still.quarantined else None,
         )
 
 
@@ -91,8 +93,3 @@ def _may_be_used(board: Board, name: str, found: RuntimeFound) -> bool:
     """A runtime that is there, or that a run would put there."""
     runtime = next(one for one in board.runtimes if one.name == name)
     return found.version is not None or (is_provisioned(board, runtime) and not found.impossible)
-
-
-def _still(store: Store | None, board: str) -> str | None:
-    found = Standing() if store is None else standing(store.lab_notes(board))
-    return quarantine_sentence(board, found) if found.quarantined else None

@@ -8,13 +8,14 @@ the store: a controller with another store does not know of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
 from ..targets.errors import BoardFullError, TargetError, TransientTargetError
 from ..targets.watch import AgentLostError, AgentStoppedError
 from .home import Home
-from .store import Note, Store
+from .store import LAB, Note, Store
 
 FAILURES_IN_A_ROW = 3
 
@@ -93,18 +94,18 @@ def quarantine_sentence(board: str, found: Standing) -> str:
 
 def note_ok(store: Store, board: str, run_id: str) -> None:
     """A job of a run had the board to its end."""
-    store.add_lab_note(board, OK, {"run": run_id})
+    store.add_note(LAB, board, OK, {"run": run_id})
 
 
 def note_failure(store: Store, board: str, run_id: str, error: TargetError) -> Standing | None:
     """A job of a run lost the board. Returns the standing where that put it into quarantine."""
     reason = " ".join(str(error).split())
-    store.add_lab_note(board, FAILED, {"run": run_id, "reason": reason})
+    store.add_note(LAB, board, FAILED, {"run": run_id, "reason": reason})
     found = standing(store.lab_notes(board))
     if found.quarantined or found.failures < FAILURES_IN_A_ROW:
         return None
     told = f"{found.failures} jobs in a row failed on it, the last one: {reason}"
-    store.add_lab_note(board, QUARANTINED, {"reason": told, "run": run_id})
+    store.add_note(LAB, board, QUARANTINED, {"reason": told, "run": run_id})
     return standing(store.lab_notes(board))
 
 
@@ -113,16 +114,16 @@ def release(store: Store, board: str, *, person: str) -> Standing | None:
     found = standing(store.lab_notes(board))
     if not found.quarantined and not found.failures:
         return None
-    store.add_lab_note(board, RELEASED, {"by": person})
+    store.add_note(LAB, board, RELEASED, {"by": person})
     return found
 
 
 def standings(home: Home, boards: Sequence[str]) -> dict[str, Standing]:
     """The standing of each board by name; a home without a store knows of nothing. Raises StoreError."""
-    if not home.database.exists():
+    if home.keeps_database and not home.database.exists():
         return {board: Standing() for board in boards}
-    store = Store.open(home.database)
-    return {board: standing(store.lab_notes(board)) for board in boards}
+    with closing(Store.open(home.database_url)) as store:
+        return {board: standing(store.lab_notes(board)) for board in boards}
 
 
 def _moment(at: str | None) -> str:

@@ -28,7 +28,7 @@ from .progress import Progress, counted
 from .provenance import hilbench_version, provenance
 from .reporting import write_report
 from .runlock import only_one
-from .store import RunRow, Store, now
+from .store import NewNote, RunRow, Store, now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def run_plan(plan: Plan, home: Home, *, new: bool, command: str, progress: Progr
         blocks=planned_blocks(plan, cells),
         origin={**provenance(command), "data": datasets(sources)},
     )
-    store = Store.open(home.database)
+    store = Store.open(home.database_url, say=progress.say)
     unfinished = None if new else store.unfinished(campaign.plan_hash)
     run_id = unfinished.run_id if unfinished is not None else _new_id()
     with only_one(home.lock(run_id), run_id):
@@ -127,10 +127,8 @@ def _begin(store: Store, campaign: _Campaign, run_id: str, progress: Progress) -
             "provenance": campaign.origin,
         },
     )
-    store.add_run(row, [(cell.cell_id, cell.board.name, _cell_facts(cell)) for cell in cells])
-    for cell in cells:
-        if cell.skip is not None:
-            _note_failed(store, run_id, cell.cell_id, Outcome.UNSUPPORTED, cell.skip)
+    skipped = [_failed(cell.cell_id, Outcome.UNSUPPORTED, cell.skip) for cell in cells if cell.skip is not None]
+    store.add_run(row, [(cell.cell_id, cell.board.name, _cell_facts(cell)) for cell in cells], notes=skipped)
     progress.say(f"run {run_id}: {counted(len(cells), 'cell')} on {counted(len(plan.boards), 'board')}")
 
 
@@ -150,20 +148,20 @@ def _cell_facts(cell: Cell) -> Mapping[str, Any]:
 def _store_candidates(store: Store, run_id: str, cells: Sequence[Cell], prepared: Prepared) -> None:
     """Note each cell's artifact and host accuracy, or why there is none; once per run."""
     known = {(note.subject, note.kind) for note in store.notes(run_id)}
+    notes: list[NewNote] = []
     for cell in cells:
         candidate = prepared.candidate(cell)
         if candidate.artifact is None:
-            if (cell.cell_id, "failed") not in known:
-                _note_failed(store, run_id, cell.cell_id, candidate.outcome, str(candidate.reason))
+            notes.append(_failed(cell.cell_id, candidate.outcome, str(candidate.reason)))
             continue
-        if (cell.cell_id, "artifact") not in known:
-            store.add_note(run_id, cell.cell_id, "artifact", asdict(candidate.artifact))
-        if candidate.host is not None and (cell.cell_id, "host") not in known:
-            store.add_note(run_id, cell.cell_id, "host", candidate.host)
+        notes.append((cell.cell_id, "artifact", asdict(candidate.artifact)))
+        if candidate.host is not None:
+            notes.append((cell.cell_id, "host", candidate.host))
+    store.add_notes(run_id, [note for note in notes if note[:2] not in known])
 
 
-def _note_failed(store: Store, run_id: str, cell_id: str, outcome: Outcome, reason: str) -> None:
-    store.add_note(run_id, cell_id, "failed", {"outcome": outcome.value, "reason": reason})
+def _failed(cell_id: str, outcome: Outcome, reason: str) -> NewNote:
+    return cell_id, "failed", {"outcome": outcome.value, "reason": reason}
 
 
 def _measure_all(context: RunContext, cells: Sequence[Cell]) -> None:

@@ -13,11 +13,11 @@ MAY_IMPORT = {
     "compression": set[str](),
     "reports": set[str](),
 }
-MIGRATIONS = {f"harness/migrations/versions/{name}.py" for name in ("v0001_first", "v0004_lab")}
 ONLY_IN = {
     "paramiko": {"targets/ssh.py"},
-    "sqlalchemy": {"harness/store.py", *MIGRATIONS},
-    "alembic": {"harness/store.py", "harness/migrations/env.py", *MIGRATIONS},
+    "sqlalchemy": {"harness/store.py", "harness/tables.py", "harness/database.py", "harness/migrations/"},
+    "alembic": {"harness/database.py", "harness/migrations/"},
+    "psycopg": set[str](),  # SQLAlchemy's driver: nothing of ours calls it
     "jinja2": {"reports/page.py"},
     "click": None,  # in harness only, see below
 }
@@ -76,7 +76,7 @@ def test_foreign_libraries_enter_in_their_one_place() -> None:
             allowed = ONLY_IN.get(library)
             if library == "click" and not where.startswith("harness/"):
                 wrong.append(f"{where}:{line}: {library}")
-            if allowed is not None and where not in allowed:
+            if allowed is not None and not where.startswith(tuple(allowed)):
                 wrong.append(f"{where}:{line}: {library}")
     assert wrong == []
 

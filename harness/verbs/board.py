@@ -130,6 +130,7 @@ def check(name: str, inventory: Path | None, *, as_json: bool) -> int:
     Exit code 0 if the board is fit and at least one runtime can be used, 4 if not.
     """
     from ..boardcheck import check_board
+    from ..boardfacts import remember_facts
     from ..home import find_home
     from ..log import open_log
     from ..progress import Progress
@@ -139,6 +140,7 @@ def check(name: str, inventory: Path | None, *, as_json: bool) -> int:
     home = find_home(known.inventory_path)
     with open_log(home.log), Progress() as progress:
         found = check_board(known.board(name), home, progress.say)
+    remember_facts(known.inventory_path, found.board, found.facts)
     if as_json:
         keys = ("version", "reason", "site")
         runtimes = {runtime: {key: getattr(one, key) for key in keys} for runtime, one in found.runtimes.items()}

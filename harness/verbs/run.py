@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--new", is_flag=True, help="Start a new run even if one of this plan did not finish.")
-@click.option("--board", "boards", multiple=True, help="Instead of the plan's boards: NAME or user@host. Repeatable.")
+@click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    help="Instead of the plan's boards: NAME, user@host, kind:K, tag:T, FACT=VALUE, any:K. Repeatable.",
+)
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @verb
@@ -39,6 +44,8 @@ def run(plan: Path, *, new: bool, boards: tuple[str, ...], inventory: Path | Non
     loaded = load_plan(plan, found, boards=boards or None)
     home = find_home(found.inventory_path)
     with open_log(home.log), Progress(quiet=quiet) as progress:
+        for remark in loaded.remarks:
+            progress.say(remark)
         result = run_plan(loaded, home, new=new, command=_command(), progress=progress)
     show_result(result, _command(), as_json=as_json)
     return result.exit_code

@@ -81,7 +81,7 @@ def lab(tmp_path: Path, server: OpensshServer, monkeypatch: pytest.MonkeyPatch) 
         runtimes=(BoardRuntime(name="onnxruntime", python=sys.executable),),
         workdir=str(tmp_path / "work"),
     )
-    lab = Lab(store=Store.open(tmp_path / "runs.sqlite"), board=board)
+    lab = Lab(store=Store.open(f"sqlite:///{tmp_path}/runs.sqlite"), board=board)
     names = ("run_id", "plan_name", "plan_hash", "protocol", "state", "started_at")
     row: Any = {**dict.fromkeys(names, lab.run_id), "seed": 1, "ended_at": None, "facts": {}}
     lab.store.add_run(RunRow(**row), [])

@@ -1,15 +1,16 @@
-"""The store keeps what it is given, exactly, and adds nothing twice."""
+"""The store keeps what it is given, exactly, and adds nothing twice; the same on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hilbench.harness.errors import FencedError, NoSuchRunError, StoreError
 from hilbench.harness.series import pack, unpack
-from hilbench.harness.store import RunRow, Store
+from hilbench.harness.store import LAB, RunRow, Store
 from hilbench.reports.record import MemoryPhases, Trial, TrialKind
 
 
@@ -48,8 +49,10 @@ def a_trial(trial_id: str = "t") -> Trial:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "home" / "runs.sqlite")
+def store(url: str) -> Iterator[Store]:
+    store = Store.open(url)
+    yield store
+    store.close()
 
 
 def test_a_trial_comes_back_as_it_was(store: Store) -> None:
@@ -121,8 +124,8 @@ def test_notes_of_the_lab_belong_to_no_run_and_keep_their_order(store: Store) ->
     store.add_run(run_row(), [])
     store.add_note(run_row().run_id, "board", "lost", {})
     for value in (1, 2):
-        store.add_lab_note("board", "board-failed", {"value": value})
-    store.add_lab_note("other", "board-ok", {})
+        store.add_note(LAB, "board", "board-failed", {"value": value})
+    store.add_note(LAB, "other", "board-ok", {})
     assert [(note.kind, note.facts["value"]) for note in store.lab_notes("board")] == [
         ("board-failed", 1),
         ("board-failed", 2),
@@ -142,11 +145,11 @@ def test_a_file_that_is_no_database_is_named_in_one_sentence(tmp_path: Path) -> 
     path = tmp_path / "runs.sqlite"
     path.write_bytes(b"this is no database, whatever its name says" * 100)
     with pytest.raises(StoreError, match=r"runs\.sqlite failed: file is not a database"):
-        Store.open(path)
+        Store.open(f"sqlite:///{path}")
 
 
 def test_the_file_is_in_wal_mode(tmp_path: Path) -> None:
-    Store.open(tmp_path / "runs.sqlite")
+    Store.open(f"sqlite:///{tmp_path}/runs.sqlite")
     with sqlite3.connect(tmp_path / "runs.sqlite") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
