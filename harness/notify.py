@@ -28,6 +28,7 @@ from .store import now
 if TYPE_CHECKING:
     from ..reports.record import RunRecord
     from ..targets.inventory import Inventory
+    from .selection import Boards
 
 TIMEOUT_S = 10.0
 
@@ -68,6 +69,12 @@ def end_event(record: RunRecord, exit_code: int, report: Path) -> Event:
 def quarantine_event(board: str, sentence: str, run_id: str) -> Event:
     """A board was put into quarantine."""
     return Event(occasion=Occasion.QUARANTINE, message=sentence, at=now(), run=run_id, board=board)
+
+
+def teller(known: Boards, say: Callable[[str], None]) -> Callable[[Event], None]:
+    """A function that tells all whom the inventory names, if there is one: what a run or a worker is given."""
+    inventory = None if known.inventory_path is None else known.inventory
+    return lambda event: notify(inventory, event, say=say)
 
 
 def notify(inventory: Inventory | None, event: Event, *, say: Callable[[str], None] = lambda _: None) -> None:

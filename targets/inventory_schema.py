@@ -89,6 +89,12 @@ def _list_from_word(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _listed(value: object) -> object:
+    if not isinstance(value, list):
+        raise ValueError("it must be a list of mappings")  # noqa: TRY004  pydantic takes this one for a user's mistake
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
 def _jump_from_address(value: object) -> object:
     return split_address(value) if isinstance(value, str) else value
 
@@ -156,6 +162,13 @@ class NotifyEntry(_Strict):
         None, description="an https:// or http:// address that gets JSON by POST"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_mapping(cls, value: object) -> object:
+        if not isinstance(value, dict):  # said here, as the usual sentence would show an address, which may be a secret
+            raise ValueError('it must be a mapping with "on" and either "command" or "webhook"')  # noqa: TRY004
+        return value  # pyright: ignore[reportUnknownVariableType]
+
     @model_validator(mode="after")
     def _has_one_way(self) -> NotifyEntry:
         if (self.command is None) == (self.webhook is None):
@@ -170,7 +183,9 @@ class InventoryFile(_Strict):
     defaults: Layer = Field(default=Layer(), description="keys that all boards share")  # pyright: ignore[reportCallIssue]
     kinds: dict[str, Layer] = Field(default={}, description="keys that boards of one kind share, by name")
     boards: dict[str, BoardEntry] = Field(min_length=1, description="the boards, by name")
-    notify: list[NotifyEntry] = Field(default=[], description="whom to tell of the end of runs and of boards that fail")
+    notify: Annotated[list[NotifyEntry], BeforeValidator(_listed)] = Field(
+        default=[], description="whom to tell of the end of runs and of boards that fail"
+    )
 
     @field_validator("boards")
     @classmethod

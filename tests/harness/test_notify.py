@@ -7,16 +7,20 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hilbench.harness import notify as notify_module
-from hilbench.harness.notify import Event, notify, quarantine_event
+from hilbench.harness.notify import Event, end_event, notify, quarantine_event, teller
+from hilbench.harness.selection import Boards
 from hilbench.targets.errors import InventoryError
 from hilbench.targets.inventory import Inventory, load_inventory
 from hilbench.targets.notice import Notice, Occasion
+
+from ..reports import synthetic
 
 BAD_END = Event(
     occasion=Occasion.FAILURE, message='run r is "incomplete"\n', at="2026-01-01T00:00:00.000Z", run="r", exit_code=3
@@ -163,6 +167,8 @@ def test_who_does_not_answer_is_given_up_and_its_program_is_ended(
         ("{on: end, command: a, webhook: https://s3cret}", 'either "command" or "webhook" must be given'),
         ("{on: ende, command: a}", '"ende" is not allowed; did you mean "end"? Allowed: end, failure, quarantine'),
         ("{command: a}", 'the key "on" is missing'),
+        ("https://s3cret", 'it must be a mapping with "on" and either "command" or "webhook"'),
+        ("{on: end, webhook: {url: https://s3cret}}", "must be text (put it in quotes), not a mapping"),
     ],
 )
 def test_a_wrong_entry_is_said_with_its_line_and_without_its_secret(tmp_path: Path, entry: str, sentence: str) -> None:
@@ -173,6 +179,34 @@ def test_a_wrong_entry_is_said_with_its_line_and_without_its_secret(tmp_path: Pa
     assert sentence in str(caught.value)
     assert str(caught.value).startswith(f"{path}:4: ")
     assert "s3cret" not in str(caught.value)
+
+
+def test_an_address_in_the_place_of_the_list_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.yaml"
+    path.write_text("boards:\n  a: {connection: local}\nnotify: https://s3cret\n")
+    with pytest.raises(InventoryError, match=r":3: notify: it must be a list of mappings$"):
+        load_inventory(path)
+
+
+def test_a_run_without_an_inventory_tells_nobody_and_one_with_it_tells_whom_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    teller(Boards(None), pytest.fail)(BAD_END)
+    text = "boards:\n  a: {connection: local}\nnotify:\n  - {on: failure, command: 'sh -c \"cat >told\"'}\n"
+    (tmp_path / "inventory.yaml").write_text(text)
+    teller(Boards(None), pytest.fail)(BAD_END)
+    assert json.loads((tmp_path / "told").read_text())["event"] == "failure"
+
+
+def test_the_end_of_a_run_is_told_with_its_cells_and_its_report() -> None:
+    record = replace(synthetic.mixed(), state="incomplete")
+    event = end_event(record, 3, Path("/reports/r.html"))
+    assert (event.occasion, event.state, event.exit_code) == (Occasion.FAILURE, "incomplete", 3)
+    assert sum((event.outcomes or {}).values()) == len(record.records)
+    assert event.message.startswith(f"run {record.run_id} of plan {record.plan_name} is incomplete: ")
+    assert event.report == "/reports/r.html"
+    assert [end_event(record, code, Path()).occasion for code in (0, 130, 1)] == ["end", "end", "failure"]
 
 
 def test_entries_of_the_inventory_become_notices(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def says(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, Any]) -> Callable[
 
     monkeypatch.setattr(ready, "ask_vitals", answer)
     monkeypatch.setattr(ready, "_LOOK_S", 0.01)
+    monkeypatch.setattr(ready, "_GLANCE_S", 0.01)
     return lambda: len(asked)
 
 
@@ -171,12 +172,19 @@ def test_an_interruption_is_neither_a_failure_nor_a_success(lab: Lab) -> None:
     assert lab.kinds() == []
 
 
+def test_a_burst_that_is_over_at_the_second_look_is_no_load(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = says(monkeypatch, BUSY, WELL)
+    with lab.job():
+        pass
+    assert (asked(), lab.said, lab.health()) == (2, [], [])
+
+
 def test_a_busy_board_is_waited_for_until_it_is_free(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = says(monkeypatch, BUSY, BUSY, WELL)
+    asked = says(monkeypatch, BUSY, BUSY, BUSY, WELL)
     monkeypatch.setenv(WAIT_SETTING, "60")
     with lab.job() as opened:
         assert "health" not in opened.facts
-    assert asked() == 3
+    assert asked() == 4
     assert "used by others" in lab.said[0]
     assert "waiting up to 60 s" in lab.said[1]
     assert lab.said[2] == "that has passed"
