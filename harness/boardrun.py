@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from ..targets.agent.job import Job, JobCell, job_from_json, job_to_json
 from ..targets.board import Board, BoardRuntime
 from ..targets.deploy import deploy
 from ..targets.errors import TargetError
-from ..targets.open import OpenBoard, open_board
+from ..targets.open import OpenBoard
 from ..targets.provision import RuntimeFound, is_provisioned, provide_runtimes
 from ..targets.session import Session, attach_session, discard_session
-from ..targets.watch import AgentLostError
+from ..targets.watch import AgentLostError, AgentStoppedError
 from .assemble import alive_cells
 from .blocks import TWIN, missing_blocks, orders
 from .candidates import Prepared
@@ -26,15 +26,21 @@ from .errors import Interrupted
 from .home import Home
 from .intake import Intake
 from .leased import follow, note_lease, run_claim, start_leased
+from .log import about
+from .notify import Event
 from .plan import Cell, Plan
 from .progress import Progress
 from .protocol import MeasurementProtocol, protocol_for
+from .ready import Errand, open_ready
 from .store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What all boards of a run share. Setting `cancel` stops every board at its next gap."""
+    """What all boards of a run share. Setting `cancel` stops every board at its next gap.
+
+    `tell` hears of boards that are put into quarantine.
+    """
 
     run_id: str
     plan: Plan
@@ -44,6 +50,7 @@ class RunContext:
     prepared: Prepared
     progress: Progress
     cancel: threading.Event
+    tell: Callable[[Event], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +73,10 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> N
     try:
         claim = run_claim(context.store, context.run_id, context.plan.name, board)
         say = context.progress.about(board.name)
-        with open_board(board, say=say, claim=claim, cancel=context.cancel) as opened:
+        tell, errand = context.tell, _errand(context, board, cells)
+        with open_ready(
+            board, errand, store=context.store, claim=claim, tell=tell, say=say, cancel=context.cancel
+        ) as opened:
             token = note_lease(context.store, context.run_id, opened)
             sites = _note_board(context, opened, cells)
             _collect_earlier(context, opened, cells)
@@ -79,6 +89,15 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> N
         reason = " ".join(str(error).split())
         context.store.add_note(context.run_id, board.name, "lost", {"reason": reason})
         context.progress.say(f"{board.name}: cannot be used any further: {reason}")
+
+
+def _errand(context: RunContext, board: Board, cells: Sequence[Cell]) -> Errand:
+    """What the cells of a board take there, those left out that have no artifact."""
+    prepared = context.prepared
+    mine = [cell for cell in cells if cell.skip is None and prepared.candidate(cell).made is not None]
+    files = {sha256: path for cell in mine for sha256, path in prepared.files(cell, board).items()}
+    largest = max((prepared.artifact(cell).path.stat().st_size for cell in mine), default=0)
+    return Errand(run_id=context.run_id, files=files, model_bytes=largest)
 
 
 def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
@@ -106,7 +125,8 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     lease = None if token is None else (board.name, token)
 
     def store(event: Mapping[str, Any]) -> None:
-        _store_event(context, event, by_name[event["cell"]], lease)
+        with about(cell=event["cell"]):
+            _store_event(context, event, by_name[event["cell"]], lease)
 
     intake = Intake(opened.lease, session.job, store, context.progress.about(board.name))
 
@@ -124,7 +144,7 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     if context.cancel.is_set():
         raise Interrupted("stopped")
     if state == "stopped":  # all that it gave is stored
-        raise AgentLostError("the agent on the board was stopped, as by somebody who took the board meanwhile")
+        raise AgentStoppedError("the agent on the board was stopped, as by somebody who took the board meanwhile")
 
 
 def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell, lease: tuple[str, int] | None) -> None:

@@ -40,6 +40,11 @@ class Home:
         """The cache of wheels that are put on boards."""
         return self.folder / "wheels"
 
+    @property
+    def log(self) -> Path:
+        """What hilbench logs, as lines of JSON."""
+        return self.folder / "log" / "hilbench.jsonl"
+
     def mirror(self, run_id: str, board: str, job_id: str) -> Path:
         """The controller's copy of a board's journal."""
         return self.folder / "runs" / run_id / f"{board}.{job_id}.journal.jsonl"

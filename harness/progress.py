@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from .log import log_event
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -56,7 +58,8 @@ class Progress:
             self._rich = None
 
     def say(self, line: str) -> None:
-        """One line about what happens now."""
+        """One line about what happens now, on the terminal unless `quiet`, and in the log where one is open."""
+        log_event("progress", line)
         if self._quiet:
             return
         text = f"[{time.monotonic() - self._start:5.0f} s] {line}"

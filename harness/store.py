@@ -202,10 +202,18 @@ class Store:
         query = sa.select(*columns).where(NOTES.c.run_id == run_id).order_by(NOTES.c.seq)
         if kind is not None:
             query = query.where(NOTES.c.kind == kind)
-        return [
-            Note(seq=seq, subject=subject, kind=kind, at=at, facts=json.loads(facts))
-            for seq, subject, kind, at, facts in self._database.read(query)
-        ]
+        return [_note(row) for row in self._database.read(query)]
+
+    def lab_notes(self, subject: str) -> list[Note]:
+        """The notes of the lab (of no run) on a subject, such as a board, in the order in which they came."""
+        columns = (NOTES.c.seq, NOTES.c.subject, NOTES.c.kind, NOTES.c.at, NOTES.c.facts)
+        query = sa.select(*columns).where(NOTES.c.run_id == LAB, NOTES.c.subject == subject).order_by(NOTES.c.seq)
+        return [_note(row) for row in self._database.read(query)]
+
+    def trial_count(self) -> int:
+        """How many trials are stored in all."""
+        ((count,),) = self._database.read(sa.select(sa.func.count()).select_from(TRIALS))
+        return int(count)
 
     def trials(self, run_id: str) -> list[Trial]:
         """All trials of a run, the ones of incomplete blocks included, in a stable order."""
@@ -253,6 +261,11 @@ def _run_values(row: RunRow) -> dict[str, Any]:
 def _run_row(row: sa.Row[*tuple[Any, ...]]) -> RunRow:
     values = dict(row._mapping)  # noqa: SLF001  SQLAlchemy's public name for it
     return RunRow(run_id=values.pop("id"), facts=json.loads(values.pop("facts")), **values)
+
+
+def _note(row: sa.Row[*tuple[Any, ...]]) -> Note:
+    seq, subject, kind, at, facts = row
+    return Note(seq=seq, subject=subject, kind=kind, at=at, facts=json.loads(facts))
 
 
 def _dump(facts: Mapping[str, Any]) -> str:

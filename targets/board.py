@@ -75,7 +75,10 @@ class BoardRuntime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """One entry of the inventory, with its kind's and the file's defaults filled in."""
+    """One entry of the inventory, with its kind's and the file's defaults filled in.
+
+    `power_cycle` are the words of a command that switches it off and on; empty where there is none.
+    """
 
     name: str
     address: Address
@@ -87,6 +90,8 @@ class Board:
     cache_limit_bytes: int = DEFAULT_CACHE_LIMIT_MIB * 2**20
     tags: tuple[str, ...] = ()
     note: str = ""
+    power_cycle: tuple[str, ...] = ()
+    power_cycle_wait_s: float = 180.0
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property

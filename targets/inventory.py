@@ -22,11 +22,13 @@ from .board import (
 )
 from .errors import InventoryError
 from .hostkeys import DEFAULT_PORT, unknown_host_hint
+from .notice import Notice
+from .powercycle import command_words
 from .yamlerrors import Location, choice
 from .yamlfile import Positions, YamlFileError, draft7_schema, load_yaml
 
 if TYPE_CHECKING:
-    from .inventory_schema import BoardEntry, InventoryFile, Layer, RuntimeEntry, SshKeys
+    from .inventory_schema import BoardEntry, InventoryFile, Layer, NotifyEntry, RuntimeEntry, SshKeys
 
 FILE_NAME = "inventory.yaml"
 EMULATED_RUNTIMES = ("onnxruntime", "tflite-runtime", "ai-edge-litert")
@@ -34,6 +36,7 @@ EMULATED_RUNTIME_FOLDER = "/opt/hilbench/runtimes"
 
 _SSH_KEYS = ("host", "port", "user", "key", "host_key", "known_hosts", "jump")
 _EMULATED_KEYS = ("cpu", "memory_mib")
+_POWER_KEYS = ("power_cycle", "power_cycle_wait_s")
 _ROLE = {"ssh": Role.TARGET, "local": Role.REFERENCE, "emulated": Role.EMULATED}
 _MACHINES = {"x86_64": Arch.X86_64, "aarch64": Arch.ARM64, "arm64": Arch.ARM64, "armv7l": Arch.ARMHF}
 
@@ -44,6 +47,7 @@ class Inventory:
 
     path: Path
     boards: Mapping[str, Board]
+    notices: tuple[Notice, ...] = ()
 
     def board(self, name: str) -> Board:
         """The board of that name. Raises InventoryError with the nearest name."""
@@ -74,7 +78,9 @@ def load_inventory(path: Path, text: str | None = None) -> Inventory:
     boards = {name: merging.board(name, entry) for name, entry in file.boards.items()}
     if merging.problems:
         raise InventoryError("\n".join(text for _, text in sorted(merging.problems)))
-    return Inventory(path=path, boards={name: board for name, board in boards.items() if board is not None})
+    notices = tuple(_notice(entry, path.absolute().parent) for entry in file.notify)
+    found = {name: board for name, board in boards.items() if board is not None}
+    return Inventory(path=path, boards=found, notices=notices)
 
 
 def inventory_schema() -> dict[str, Any]:
@@ -124,6 +130,7 @@ class _Merging:
             cache_limit_bytes=merged.get("cache_limit_mib", DEFAULT_CACHE_LIMIT_MIB) * 2**20,
             tags=tuple(merged.get("tags", ())),
             **{key: merged[key] for key in ("workdir", "note") if key in merged},
+            **self._power(name, address, merged),
         )
 
     def _layers(self, name: str, entry: BoardEntry) -> list[tuple[Location, Layer]]:
@@ -139,7 +146,7 @@ class _Merging:
 
     def _refuse_foreign_keys(self, name: str, entry: BoardEntry, connection: str) -> None:
         """A board's own key that its connection does not use is a mistake; one taken over from a layer is not."""
-        for owner, keys in (("ssh", _SSH_KEYS), ("emulated", _EMULATED_KEYS)):
+        for owner, keys in (("ssh", (*_SSH_KEYS, *_POWER_KEYS)), ("emulated", _EMULATED_KEYS)):
             for key in keys:
                 if owner != connection and getattr(entry, key) is not None:
                     text = f'"{key}" belongs to "connection: {owner}", but this board has "connection: {connection}"'
@@ -188,6 +195,15 @@ class _Merging:
         own = _given(board["jump"])
         origin = {key: ("defaults", key) for key in taken_over} | {key: (*written, key) for key in own}
         return self._ssh(about, taken_over | own, origin)
+
+    def _power(self, name: str, address: Address, merged: dict[str, Any]) -> dict[str, Any]:
+        """How the board is switched off and on; what a layer says of it is nothing to boards without SSH."""
+        if not isinstance(address, SshAddress) or "power_cycle" not in merged:
+            return {}
+        places = {"name": name, "host": address.host}
+        words = command_words(merged["power_cycle"], places, self.path.absolute().parent)
+        waiting = {"power_cycle_wait_s": merged["power_cycle_wait_s"]} if "power_cycle_wait_s" in merged else {}
+        return {"power_cycle": words, **waiting}
 
     def _file(self, name: str | None) -> str | None:
         """A file named in the inventory: `~` expanded, else relative to the inventory's folder."""
@@ -242,6 +258,11 @@ def _runtime(name: str, connection: str, python: str | None, site: str | None) -
 
 def _with_releases(runtime: BoardRuntime, entry: RuntimeEntry) -> BoardRuntime:
     return replace(runtime, version=entry.version, numpy=entry.numpy)
+
+
+def _notice(entry: NotifyEntry, folder: Path) -> Notice:
+    command = () if entry.command is None else command_words(entry.command, {}, folder)
+    return Notice(occasions=tuple(entry.on), command=command, webhook=entry.webhook)
 
 
 def _default_arch(connection: str) -> Arch:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from .address import split_address
 from .board import Arch, Role
 from .hostkeys import parse_public_key
+from .notice import Occasion, check_command, check_webhook
+from .powercycle import check_template
 
 _RELEASE = r"^[0-9]+(\.[0-9]+)*([a-z0-9.+]*)$"  # as pip writes it
 
@@ -83,6 +85,16 @@ def _runtime_from_name(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _list_from_word(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    if not isinstance(value, list):
+        raise ValueError("it must be a list of mappings")  # noqa: TRY004  pydantic takes this one for a user's mistake
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
 def _jump_from_address(value: object) -> object:
     return split_address(value) if isinstance(value, str) else value
 
@@ -117,12 +129,54 @@ class Layer(SshKeys):
     )
     tags: list[str] | None = Field(None, description="words to select boards by")
     note: str | None = Field(None, description="anything a person should know")
+    power_cycle: Annotated[str, AfterValidator(check_template)] | None = Field(
+        None,
+        description="connection ssh: a command on this machine, run without a shell, that switches a board off and on "
+        "that cannot be reached; {name} and {host} are filled in",
+    )
+    power_cycle_wait_s: Annotated[float, Field(gt=0, le=3600)] | None = Field(
+        None, description="connection ssh: how long to wait for the board after that, in seconds (180)"
+    )
 
 
 class BoardEntry(Layer):
     """A board: what it adds to its kind and to the defaults."""
 
     kind: str | None = Field(None, description="name of an entry of `kinds:` whose keys this board takes over")
+
+
+class NotifyEntry(_Strict):
+    """Whom to tell of what: a command or a webhook, for one occasion or several. `${NAME}` is taken from the
+    environment when it is used, so that tokens need not stand in the file.
+    """
+
+    on: Annotated[
+        list[Occasion],
+        Field(min_length=1),
+        BeforeValidator(_list_from_word, json_schema_input_type=Occasion | list[Occasion]),
+    ] = Field(
+        description="end = a run has ended, failure = it ended with another exit code than 0, "
+        "quarantine = a board was put into quarantine"
+    )
+    command: Annotated[str, AfterValidator(check_command)] | None = Field(
+        None, description="a program and its words, run without a shell; it gets JSON on stdin"
+    )
+    webhook: Annotated[str, AfterValidator(check_webhook)] | None = Field(
+        None, description="an https:// or http:// address that gets JSON by POST"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_mapping(cls, value: object) -> object:
+        if not isinstance(value, dict):  # said here, as the usual sentence would show an address, which may be a secret
+            raise ValueError('it must be a mapping with "on" and either "command" or "webhook"')  # noqa: TRY004
+        return value  # pyright: ignore[reportUnknownVariableType]
+
+    @model_validator(mode="after")
+    def _has_one_way(self) -> NotifyEntry:
+        if (self.command is None) == (self.webhook is None):
+            raise ValueError('either "command" or "webhook" must be given, and not both')
+        return self
 
 
 class InventoryFile(_Strict):
@@ -132,6 +186,9 @@ class InventoryFile(_Strict):
     defaults: Layer = Field(default=Layer(), description="keys that all boards share")  # pyright: ignore[reportCallIssue]
     kinds: dict[str, Layer] = Field(default={}, description="keys that boards of one kind share, by name")
     boards: dict[str, BoardEntry] = Field(min_length=1, description="the boards, by name")
+    notify: Annotated[list[NotifyEntry], BeforeValidator(_listed)] = Field(
+        default=[], description="whom to tell of the end of runs and of boards that fail"
+    )
 
     @field_validator("boards")
     @classmethod

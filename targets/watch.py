@@ -46,6 +46,10 @@ class AgentLostError(TargetError):
     """The agent ended without finishing its job. What it had journaled is mirrored; the message says why it ended."""
 
 
+class AgentStoppedError(AgentLostError):
+    """Somebody stopped the agent: no fault of the board."""
+
+
 def watch(
     session: Session,
     *,

@@ -45,6 +45,7 @@ def bench(model: Path, *, as_json: bool, **options: Any) -> int:
     from ...compression.recipe import parse_recipe
     from ..benchplan import plan_for, shapes_from, write_plan
     from ..home import find_home
+    from ..log import open_log
     from ..plan import load_plan
     from ..progress import Progress
     from ..run import run_plan
@@ -62,13 +63,14 @@ def bench(model: Path, *, as_json: bool, **options: Any) -> int:
     path = write_plan(plan_for(model, **options), target, model=model)
     plan = load_plan(path, known)
     again = shlex.join(["hilbench", "run", str(path), *(["--inventory", str(inventory)] if inventory else [])])
-    with Progress() as progress:
+    home = find_home(known.inventory_path)
+    with open_log(home.log), Progress() as progress:
         if options["data"] is None:
             progress.say("no --data: inputs are random, accuracy is not judged")
         progress.say(f"plan: {path}")
         for remark in plan.remarks:
             progress.say(remark)
-        result = run_plan(plan, find_home(known.inventory_path), new=True, command=again, progress=progress)
+        result = run_plan(plan, home, new=True, command=again, progress=progress)
     show_result(result, again, as_json=as_json)
     if not as_json:
         click.echo(f"plan:   {path}")

@@ -12,6 +12,7 @@ from . import boardadd
 
 if TYPE_CHECKING:
     from ...targets.board import Board
+    from ..quarantine import Standing
 
 
 @click.group()
@@ -27,17 +28,24 @@ board.add_command(boardadd.remove)
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
 @verb
 def list_(inventory: Path | None, *, as_json: bool) -> None:
-    """List the boards."""
-    from ..selection import open_inventory
+    """List the boards, and which of them are in quarantine."""
+    from ..boardcheck import board_standings
+    from ..quarantine import quarantine_sentence
+    from ..selection import Boards
 
-    boards = list(open_inventory(inventory).boards.values())
+    known = Boards(inventory)
+    boards = list(known.inventory.boards.values())
+    standings = board_standings(known, [entry.name for entry in boards])
     if as_json:
-        emit({"boards": [_facts(entry) for entry in boards]})
+        emit({"boards": [{**_facts(entry), **_standing(standings[entry.name])} for entry in boards]})
     else:
         rows = [
             [b.name, b.role, b.arch, address_text(b), ", ".join(r.name for r in b.runtimes), b.note] for b in boards
         ]
         click.echo(table(rows, ["board", "role", "arch", "reached by", "runtimes", "note"]))
+        for name, found in standings.items():
+            if found is not None and found.quarantined:
+                click.echo(quarantine_sentence(name, found))
 
 
 @board.command()
@@ -52,11 +60,14 @@ def show(name: str, offline: bool, inventory: Path | None, *, as_json: bool) -> 
     cannot be reached.
     """
     from ...targets.errors import TargetError
+    from ..boardcheck import board_standings
     from ..occupancy import occupancy
     from ..selection import Boards
 
-    entry = Boards(inventory).board(name)
-    facts, code = _facts(entry), 0
+    known = Boards(inventory)
+    entry = known.board(name)
+    standing = board_standings(known, [entry.name])[entry.name]
+    facts, code = {**_facts(entry), **_standing(standing)}, 0
     if not offline:
         try:
             facts |= occupancy(entry)
@@ -67,6 +78,8 @@ def show(name: str, offline: bool, inventory: Path | None, *, as_json: bool) -> 
         emit({"board": facts})
     else:
         facts |= {key: "nobody" for key in ("in use by", "reserved by") if facts.get(key, key) is None}
+        if standing is not None and not standing.quarantined:
+            facts["quarantine"] = "no"
         click.echo("\n".join(f"{key + ':':12} {_text(value)}" for key, value in facts.items()))
     return code
 
@@ -111,35 +124,38 @@ def reserve(
 def check(name: str, inventory: Path | None, *, as_json: bool) -> int:
     """Connect to a board (NAME or user@host), look at it, and import each of its runtimes there.
 
-    A runtime is the board's own, or one that `run` or `bench` put there. Nothing is put there by this.
+    A runtime is the board's own, or one that `run` or `bench` put there. Nothing is put there by this. A board in
+    quarantine leaves it if it is fit and a runtime can be used, or put, there.
 
-    Exit code 0 if at least one runtime can be used, 4 if the board or all its runtimes cannot.
+    Exit code 0 if the board is fit and at least one runtime can be used, 4 if not.
     """
-    from ...targets.hardware import admission_probes
-    from ...targets.open import open_board
-    from ...targets.probes import ask_probes
-    from ...targets.provision import runtime_versions
+    from ..boardcheck import check_board
     from ..boardfacts import remember_facts
+    from ..home import find_home
+    from ..log import open_log
     from ..progress import Progress
     from ..selection import Boards
 
-    boards = Boards(inventory)
-    with Progress() as progress, open_board(boards.board(name), say=progress.say) as opened:
-        versions = runtime_versions(opened.connection, opened.board)
-        facts = {**opened.facts, **ask_probes(opened.connection, opened.board.name, admission_probes(opened.board))}
-    remember_facts(boards.inventory_path, opened.board.name, facts)
-    usable = [runtime for runtime, found in versions.items() if found.version is not None]
+    known = Boards(inventory)
+    home = find_home(known.inventory_path)
+    with open_log(home.log), Progress() as progress:
+        found = check_board(known.board(name), home, progress.say)
+    remember_facts(known.inventory_path, found.board, found.facts)
     if as_json:
         keys = ("version", "reason", "site")
-        runtimes = {runtime: {key: getattr(f, key) for key in keys} for runtime, f in versions.items()}
-        emit({"board": opened.board.name, "usable": bool(usable), "facts": facts, "runtimes": runtimes})
-        return 0 if usable else 4
-    for key, value in facts.items():
+        runtimes = {runtime: {key: getattr(one, key) for key in keys} for runtime, one in found.runtimes.items()}
+        health = [{"what": p.what, "action": p.action.value, "sentence": p.sentence} for p in found.problems]
+        facts = {"usable": found.usable, "facts": found.facts, "runtimes": runtimes, "health": health}
+        emit({"board": found.board, **facts, "released": found.released is not None})
+        return 0 if found.usable else 4
+    for key, value in found.facts.items():
         click.echo(f"{key + ':':22} {_text(value)}")
-    for runtime, found in versions.items():
-        where = f" (put there by hilbench: {found.site})" if found.site else ""
-        click.echo(f"{runtime + ':':22} {found.version or 'cannot be used: ' + str(found.reason)}{where}")
-    return 0 if usable else 4
+    for runtime, one in found.runtimes.items():
+        where = f" (put there by hilbench: {one.site})" if one.site else ""
+        click.echo(f"{runtime + ':':22} {one.version or 'cannot be used: ' + str(one.reason)}{where}")
+    for line in found.words():
+        click.echo(line)
+    return 0 if found.usable else 4
 
 
 @board.command()
@@ -196,6 +212,14 @@ def _facts(entry: Board) -> dict[str, Any]:
         "tags": list(entry.tags),
         "note": entry.note,
     }
+
+
+def _standing(found: Standing | None) -> dict[str, Any]:
+    """`quarantine` is null for a board that is in none; both are null where the store could not be asked."""
+    if found is None:
+        return {"quarantine": None, "failures in a row": None}
+    told = {"since": found.since, "because": found.reason} if found.quarantined else None
+    return {"quarantine": told, "failures in a row": found.failures}
 
 
 def _text(value: Any) -> str:

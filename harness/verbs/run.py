@@ -34,6 +34,7 @@ def run(plan: Path, *, new: bool, boards: tuple[str, ...], inventory: Path | Non
     measures only what is missing.
     """
     from ..home import find_home
+    from ..log import open_log
     from ..plan import load_plan
     from ..progress import Progress
     from ..run import run_plan
@@ -42,7 +43,7 @@ def run(plan: Path, *, new: bool, boards: tuple[str, ...], inventory: Path | Non
     found = Boards(inventory, near=plan)
     loaded = load_plan(plan, found, boards=boards or None)
     home = find_home(found.inventory_path)
-    with Progress(quiet=quiet) as progress:
+    with open_log(home.log), Progress(quiet=quiet) as progress:
         for remark in loaded.remarks:
             progress.say(remark)
         result = run_plan(loaded, home, new=new, command=_command(), progress=progress)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hilbench.harness.errors import FencedError, NoSuchRunError, StoreError
 from hilbench.harness.series import pack, unpack
-from hilbench.harness.store import RunRow, Store
+from hilbench.harness.store import LAB, RunRow, Store
 from hilbench.reports.record import MemoryPhases, Trial, TrialKind
 
 
@@ -118,6 +118,27 @@ def test_notes_are_only_added(store: Store) -> None:
     for value in (1, 2):
         store.add_note(run_row().run_id, "cell", "check", {"value": value})
     assert [note.facts["value"] for note in store.notes(run_row().run_id, "check")] == [1, 2]
+
+
+def test_notes_of_the_lab_belong_to_no_run_and_keep_their_order(store: Store) -> None:
+    store.add_run(run_row(), [])
+    store.add_note(run_row().run_id, "board", "lost", {})
+    for value in (1, 2):
+        store.add_note(LAB, "board", "board-failed", {"value": value})
+    store.add_note(LAB, "other", "board-ok", {})
+    assert [(note.kind, note.facts["value"]) for note in store.lab_notes("board")] == [
+        ("board-failed", 1),
+        ("board-failed", 2),
+    ]
+    assert store.run("latest").run_id == run_row().run_id
+
+
+def test_trials_of_all_runs_are_counted(store: Store) -> None:
+    assert store.trial_count() == 0
+    for run_id in ("20260101-000000-aaaa", "20260102-000000-bbbb"):
+        store.add_run(run_row(run_id), [])
+        store.add_trial(run_id, a_trial())
+    assert store.trial_count() == 2
 
 
 def test_a_file_that_is_no_database_is_named_in_one_sentence(tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ boards:
 ALLOWED_BOARD_KEYS = (
     "host, port, user, key, host_key, known_hosts, connection, jump, cpu, memory_mib, arch, role, runtimes, "
     "workdir, cache_limit_mib, tags, note, kind"
+    "workdir, tags, note, power_cycle, power_cycle_wait_s, kind"
 )
 
 WRONG = {
@@ -178,7 +179,7 @@ WRONG = {
     ),
     "key like nothing": (
         "boards:\n  a: {connection: local}\nzzz: 1",
-        'inventory.yaml:3: unknown key "zzz". Allowed: $schema, defaults, kinds, boards',
+        'inventory.yaml:3: unknown key "zzz". Allowed: $schema, defaults, kinds, boards, notify',
     ),
     "unknown connection": (
         "boards:\n  a:\n    connection: shh",
