@@ -60,7 +60,7 @@ def test_a_board_gets_what_was_named_else_one_that_runs_the_model(
 def looked(*runtimes: RuntimeFound, lacking: tuple[str, ...] = ()) -> Looked:
     place = LeasePlace(folder="/w/lease", file_system="ext4", lock="flock")
     files = AccountFiles(workdir="/w", bytes_by_part={}, jobs=0, running=0)
-    given = dict(zip(NAMES, runtimes, strict=False))
+    given: dict[str, RuntimeFound] = dict(zip(NAMES, runtimes, strict=False))
     return Looked(facts={}, runtimes=given, place=place, earlier=files, lacking=lacking)
 
 
