@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..targets.board import Arch, Board, BoardRuntime, Role, SshAddress
-from ..targets.errors import TargetError
-from ..targets.hardware import admission_probes, arch_of
 from ..targets.hostkeys import parse_public_key
 from ..targets.hostlist import Listed, address_of
-from ..targets.open import open_board
-from ..targets.probes import ask_probes
-from ..targets.provision import RuntimeFound, runtime_versions
+from ..targets.leaseplace import LeasePlace
+from ..targets.provision import RuntimeFound
 from ..targets.suggest import home_relative, suggested_entry, suggested_name
 from ..targets.trust import trusted_address
+from .boardlook import ALL_RUNTIMES, Lacking, Looked, leave_as_it_was, look
 from .errors import PlanError
+from .home import find_home
 from .inventorydraft import InventoryDraft
+from .laps import Laps
 from .progress import Progress
 from .smoke import Smoke, smoke_test
 
-_RUNTIMES = ("onnxruntime", "tflite-runtime", "ai-edge-litert")
+if TYPE_CHECKING:
+    from .run import RunResult
+
 _WORKDIR = "/var/tmp/hilbench"  # noqa: S108  what a board has whose layers name no other
 
 
@@ -40,26 +42,40 @@ class Wishes:
     key_file: Path | None = None
     ssh_config: Path | None = None
     smoke: bool = True
+    runtimes: tuple[str, ...] = ()
+    provision: bool = True
+    dry_run: bool = False
+    model_format: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """A board that was looked at: its entry, or the `reason` why there is none."""
+    """A board that was looked at: its entry, or the `reason` why there is none.
+
+    `lacking` are runtimes that could be put there, and were not as nothing should be; `seconds` the time of each part.
+    """
 
     word: str
     name: str | None = None
     fingerprint: str | None = None
     facts: Mapping[str, Any] | None = None
     runtimes: Mapping[str, RuntimeFound] | None = None
+    lacking: tuple[str, ...] = ()
+    place: LeasePlace | None = None
     entry: Mapping[str, Any] | None = None
     smoke: Smoke | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     reason: str | None = None
 
 
 def examine(
     listed: Listed, wishes: Wishes, draft: InventoryDraft, *, ask: Callable[[str], bool] | None, progress: Progress
 ) -> Examined:
-    """Look at one board and put its entry into the draft. Raises TargetError where it cannot be used."""
+    """Look at one board, give it what it lacks, and put its entry into the draft.
+
+    Raises TargetError where it cannot be used.
+    """
+    laps = Laps()
     if (name := wishes.name or listed.name) is not None:
         draft.refuse_taken(name)
     layers = _with_key(draft, draft.layers(wishes.kind))
@@ -68,27 +84,54 @@ def examine(
         address, host_key=wishes.host_key, known_hosts=wishes.known_hosts, ask=ask, say=progress.say
     )
     probed = _unknown_board(listed, address, layers, wishes)
-    facts, found = _look(probed, progress)
-    name = name or _own_name(listed, facts, address, draft)
-    usable = [runtime for runtime in probed.runtimes if found[runtime.name].version is not None]
+    found = look(probed, _lacking(layers, wishes, draft), laps, progress)
+    name = name or _own_name(listed, found.facts, address, draft)
     entry = suggested_entry(
         address,
-        facts,
-        usable,
+        found.facts,
+        found.intended(probed) if wishes.dry_run else found.usable(probed),
         kind=wishes.kind,
         layers=layers,
         role=wishes.role,
         tags=tuple(dict.fromkeys([*wishes.tags, *listed.tags])),
     )
     board = draft.add(name, entry)
+    smoke = _try(board, probed, found, wishes, laps, progress)
     return Examined(
         word=listed.label,
         name=name,
         fingerprint=None if address.host_key is None else parse_public_key(address.host_key).fingerprint,
-        facts=facts,
-        runtimes=found,
+        facts=found.facts,
+        runtimes=found.runtimes,
+        lacking=found.lacking,
+        place=found.place,
         entry=entry,
-        smoke=smoke_test(board, progress) if wishes.smoke and usable else None,
+        smoke=smoke,
+        seconds=laps.seconds,
+    )
+
+
+def _try(board: Board, probed: Board, found: Looked, wishes: Wishes, laps: Laps, progress: Progress) -> Smoke | None:
+    """The first inference, where something runs there; a dry run takes back what that put on the board."""
+    usable = found.usable(probed)
+    smoke: Smoke | None = None
+    if wishes.smoke and usable:
+        laps.begin("first inference")
+        smoke = smoke_test(replace(board, runtimes=usable), progress)
+        if wishes.dry_run:
+            leave_as_it_was(board, found.earlier, progress)
+    laps.end()
+    return smoke
+
+
+def _lacking(layers: Mapping[str, Any], wishes: Wishes, draft: InventoryDraft) -> Lacking:
+    said: Sequence[Any] = layers.get("runtimes") or ()
+    of_kind = tuple(one if isinstance(one, str) else one["name"] for one in said)
+    puts = wishes.provision and not wishes.dry_run
+    return Lacking(
+        named=wishes.runtimes or of_kind,
+        model_format=wishes.model_format,
+        wheels=find_home(draft.path).wheels if puts else None,
     )
 
 
@@ -98,21 +141,9 @@ def _unknown_board(listed: Listed, address: SshAddress, layers: Mapping[str, Any
         address=address,
         arch=Arch.ARM64,
         role=Role.EMULATED,  # nothing is timed while it is looked at, so nobody need wait for it
-        runtimes=_candidates(layers, wishes.python or listed.python),
+        runtimes=_candidates(layers, wishes, wishes.python or listed.python),
         workdir=str(layers.get("workdir", _WORKDIR)),
     )
-
-
-def _look(board: Board, progress: Progress) -> tuple[dict[str, Any], Mapping[str, RuntimeFound]]:
-    """The facts of a board, and what each runtime answers there: the one place that decides what it can run."""
-    progress.say(f"{board.name}: looking at the board")
-    with open_board(board, say=progress.about(board.name)) as opened:
-        facts = {**opened.facts, **ask_probes(opened.connection, board.name, admission_probes(board))}
-        found = runtime_versions(opened.connection, board)
-    machine = facts.get("machine")
-    if machine is not None and arch_of(machine, facts.get("userland_bits")) is None:
-        raise TargetError(f"{board.name}: hilbench knows no boards of the architecture {machine}")
-    return facts, found
 
 
 def _own_name(listed: Listed, facts: Mapping[str, Any], address: SshAddress, draft: InventoryDraft) -> str:
@@ -138,22 +169,23 @@ def _layer_key(listed: Listed, layers: Mapping[str, Any]) -> Path | None:
     return Path(str(layers["key"]))
 
 
-def _candidates(layers: Mapping[str, Any], python: str | None) -> tuple[BoardRuntime, ...]:
-    """Which runtimes are tried, by which interpreter: those of the kind, else all by one interpreter."""
-    said: Sequence[Any] | None = layers.get("runtimes")
-    if python is None and said:
-        entries: list[dict[str, Any]] = [{"name": one} if isinstance(one, str) else dict(one) for one in said]
-        return tuple(
-            BoardRuntime(name=one["name"], python=one.get("python") or "python3", site=one.get("site"))
-            for one in entries
-        )
-    return tuple(BoardRuntime(name=name, python=python or "python3") for name in _RUNTIMES)
+def _candidates(layers: Mapping[str, Any], wishes: Wishes, python: str | None) -> tuple[BoardRuntime, ...]:
+    """Which runtimes are tried, by which interpreter: those of the kind, else all by one; and those asked for."""
+    said: Sequence[Any] = (layers.get("runtimes") or ()) if python is None else ()
+    entries: list[dict[str, Any]] = [{"name": one} if isinstance(one, str) else dict(one) for one in said]
+    named = [entry["name"] for entry in entries]
+    entries += [
+        {"name": name}
+        for name in wishes.runtimes or ALL_RUNTIMES
+        if name not in named and (wishes.runtimes or not said)
+    ]
+    given = [{key: value for key, value in entry.items() if value is not None} for entry in entries]
+    return tuple(BoardRuntime(**{"python": python or "python3", **entry}) for entry in given)
 
 
-def baseline(model: Path, data: Path | None, board: str, inventory: Path, progress: Progress) -> Any:
-    """Measure fp32 of a model on the new board: what `bench` does. Returns (RunResult, Plan)."""
+def baseline(model: Path, data: Path | None, board: str, inventory: Path, progress: Progress) -> tuple[RunResult, str]:
+    """Measure fp32 of a model on the new board: what `bench` does. Returns the run and the command that repeats it."""
     from .benchplan import plan_for, write_plan
-    from .home import find_home
     from .plan import load_plan
     from .run import run_plan
     from .selection import Boards
@@ -174,7 +206,7 @@ def baseline(model: Path, data: Path | None, board: str, inventory: Path, progre
     plan = load_plan(path, Boards(inventory))
     progress.say(f"baseline: {path}")
     command = f"hilbench run {path}"
-    return run_plan(plan, find_home(inventory), new=True, command=command, progress=progress), plan
+    return run_plan(plan, find_home(inventory), new=True, command=command, progress=progress), command
 
 
 def refuse_model(model: Path | None) -> None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..targets.probes import is_virtual_machine
+from ..targets.provision import RuntimeFound
 from .boardadd import Examined
+from .laps import in_words
+
+if TYPE_CHECKING:
+    from ..reports.summary import RunSummary
+    from .run import RunResult
 
 UNKNOWN = "not available"
 
@@ -20,7 +26,41 @@ def board_lines(board: Examined) -> list[str]:
     title = str(board.name) if board.name == board.word else f"{board.name} ({board.word})"
     lines = [title, *(f"  {what:18} {words}" for what, words in pairs)]
     words = board.smoke.words if board.smoke is not None else (_no_smoke(board),)
-    return [*lines, *(f"  {word}" for word in words)]
+    place = [] if board.place is None or board.place.problem is None else [f"Lease: {board.place.problem}."]
+    return [*lines, *(f"  {word}" for word in (*words, *place))]
+
+
+def time_line(board: Examined, baseline_s: float | None) -> str:
+    """How long the parts of adding a board took."""
+    seconds = {**board.seconds, **({} if baseline_s is None else {"baseline": baseline_s})}
+    return f"time for {board.name}: {in_words(seconds)}"
+
+
+def doubt_lines(summary: RunSummary) -> list[str]:
+    """Why figures of a baseline are to be doubted, one line a cell that was measured."""
+    cells = [cell for cell in summary.cells if cell.ok and cell.validity.reasons]
+    return [f"{cell.validity.state}: {cell.record.cell_id}: {'; '.join(cell.validity.reasons)}" for cell in cells]
+
+
+def baseline_json(result: RunResult) -> dict[str, Any]:
+    """A baseline for `--json`; `hilbench export` has the figures."""
+    from ..reports.summary import summarize
+
+    cells = [
+        {
+            "cell": cell.record.cell_id,
+            "outcome": cell.record.outcome.value,
+            "reason": cell.record.reason,
+            "validity": {"state": cell.validity.state.value, "reasons": list(cell.validity.reasons)},
+        }
+        for cell in summarize(result.record).cells
+    ]
+    return {
+        "run": result.record.run_id,
+        "report": str(result.report),
+        "exit_code": result.exit_code,
+        "cells": cells,
+    }
 
 
 def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -69,14 +109,23 @@ def _virtual(facts: Mapping[str, Any], *, emulated: bool) -> str:
 def _runtimes(board: Examined) -> Iterator[tuple[str, str]]:
     for name, found in (board.runtimes or {}).items():
         if found.version is not None:
-            yield name, f"{found.version} (Python {found.python}, numpy {found.numpy})"
+            put = f"; put there by hilbench: {found.site}" if found.site else ""
+            yield name, f"{found.version} (Python {found.python}, numpy {found.numpy}{put})"
+        elif found.pin is not None:
+            yield name, f"not there; {found.pin.version} can be put there with `--runtime {name}`"
         else:
             yield name, f"cannot be used: {found.reason}"
+
+
+def _pin(found: RuntimeFound) -> dict[str, str | None] | None:
+    return None if found.pin is None else {"version": found.pin.version, "numpy": found.pin.numpy}
 
 
 def _no_smoke(board: Examined) -> str:
     if any(found.version is not None for found in (board.runtimes or {}).values()):
         return "First inference: not measured."
+    if board.lacking:
+        return f"First inference: not measured, as {board.lacking[0]} is not there yet and nothing was put there."
     return "First inference: not measured, as no runtime imports on this board; install one, or name its interpreter."
 
 
@@ -95,7 +144,11 @@ def board_json(board: Examined, *, added: bool) -> dict[str, Any]:
         "entry": board.entry,
         "facts": board.facts,
         "runtimes": {
-            name: {"version": found.version, "reason": found.reason} for name, found in (board.runtimes or {}).items()
+            name: {"version": found.version, "reason": found.reason, "site": found.site, "pin": _pin(found)}
+            for name, found in (board.runtimes or {}).items()
         },
+        "lacking": list(board.lacking),
+        "lease_place": None if board.place is None else {**asdict(board.place), "shared": board.place.shared},
+        "seconds": board.seconds,
         "smoke": None if board.smoke is None else asdict(board.smoke),
     }

@@ -51,7 +51,7 @@ def probe_board(connection: Connection, board: Board) -> dict[str, Any]:
 
     Raises TargetError where the board ran none of it.
     """
-    return _with_interpreters(ask_probes(connection, board.name, probes_of(board)))
+    return with_interpreters(ask_probes(connection, board.name, probes_of(board)))
 
 
 def ask_probes(connection: Connection, board: str, probes: tuple[Probe, ...]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def probes_of(board: Board) -> tuple[Probe, ...]:
     return (*FIXED_PROBES, Probe("workdir_free_bytes", space, parse_free_bytes), *interpreters)
 
 
-def _with_interpreters(facts: dict[str, Any]) -> dict[str, Any]:
+def with_interpreters(facts: dict[str, Any]) -> dict[str, Any]:
     """Fold the answers of the interpreters into the facts `python`, `glibc` and `runtimes`."""
     answers = [facts.pop(name) for name in list(facts) if name.startswith("interpreter:")]
     known: list[dict[str, Any]] = [answer for answer in answers if answer]

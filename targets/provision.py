@@ -46,8 +46,9 @@ print("hilbench:" + json.dumps(found))
 class RuntimeFound:
     """A runtime on a board: its version, or the reason why it cannot be used.
 
-    `site` is the folder where hilbench put it, None where it is the board's own. `impossible` says that no release can
-    be put there: an answer, not a failure.
+    `site` is the folder where hilbench put it, None where it is the board's own. `pin` is the release that hilbench put
+    there, or that it would put there where there is none. `impossible` says that no release can be put there: an
+    answer, not a failure.
     """
 
     version: str | None = None
@@ -55,6 +56,7 @@ class RuntimeFound:
     numpy: str | None = None
     reason: str | None = None
     site: str | None = None
+    pin: Pin | None = None
     impossible: bool = False
 
 
@@ -132,7 +134,7 @@ def _put_there(connection: Connection, board: Board, runtime: BoardRuntime, whee
     say(f"{pin.runtime} is not there; providing {pin.version} for {_described(target)}, {glibc}")
     files = dict(find_wheel(wheels, name, version, target, say=say) for name, version in _releases(pin))
     folder = install(connection, board.name, interpreter, pin, files, workdir=board.workdir, say=say)
-    found = replace(_try(connection, replace(runtime, site=folder)), site=folder)
+    found = replace(_try(connection, replace(runtime, site=folder)), site=folder, pin=pin)
     if found.version is None:
         uninstall(connection, folder)
         raise TargetError(f"{pin.runtime} {pin.version}, put on {board.name}, cannot be imported there: {found.reason}")
@@ -156,7 +158,7 @@ def _own_or_installed(connection: Connection, board: Board, runtime: BoardRuntim
         return there
     if there.site is not None:
         return replace(there, reason=f"what hilbench put there is broken and will be put anew: {there.reason}")
-    return RuntimeFound(reason=f"not there; `run` and `bench` put {pin.runtime} {pin.version} there")
+    return RuntimeFound(reason=f"not there; `run` and `bench` put {pin.runtime} {pin.version} there", pin=pin)
 
 
 def _installed(connection: Connection, runtime: BoardRuntime, interpreter: Interpreter, pin: Pin) -> RuntimeFound:
@@ -167,7 +169,7 @@ def _installed(connection: Connection, runtime: BoardRuntime, interpreter: Inter
     ]
     if not folders:
         return RuntimeFound()
-    return replace(_try(connection, replace(runtime, site=folders[-1])), site=folders[-1])
+    return replace(_try(connection, replace(runtime, site=folders[-1])), site=folders[-1], pin=pin)
 
 
 def _pin(runtime: BoardRuntime, target: WheelTarget) -> Pin:

@@ -66,6 +66,7 @@ def _jump(address: SshAddress) -> dict[str, Any]:
 
 def _runtime(runtime: BoardRuntime) -> Any:
     more = {"python": runtime.python if runtime.python != "python3" else None, "site": runtime.site}
+    more |= {"version": runtime.version, "numpy": runtime.numpy}
     more = {key: value for key, value in more.items() if value is not None}
     return {"name": runtime.name, **more} if more else runtime.name
 

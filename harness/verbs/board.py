@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..console import emit, table, verb
-from . import boardadd
+from . import boardadd, boardcapture
 
 if TYPE_CHECKING:
     from ...targets.board import Board
@@ -22,6 +22,7 @@ def board() -> None:
 
 board.add_command(boardadd.add)
 board.add_command(boardadd.remove)
+board.add_command(boardcapture.capture)
 
 
 @board.command(name="list")

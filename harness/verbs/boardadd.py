@@ -30,13 +30,21 @@ _FILE = click.Path(path_type=Path)
 @click.option("--known-hosts", type=_FILE, help="A known_hosts file that holds the board's key.")
 @click.option("--key", "key_file", type=_FILE, help="Private key to log in with; else the usual one or the SSH agent.")
 @click.option("--python", help="The board's interpreter that has the runtimes; by default python3.")
+@click.option(
+    "--runtime",
+    "runtimes",
+    multiple=True,
+    type=click.Choice(["onnxruntime", "tflite-runtime", "ai-edge-litert"]),
+    help="A runtime that the board shall have; by default one that runs --model, else one of any kind. Repeatable.",
+)
+@click.option("--no-provision", is_flag=True, help="Put no runtime on a board that lacks one.")
 @click.option("--ssh-config", type=_FILE, help="Read ssh names from this file instead of ~/.ssh/config.")
 @click.option("--from", "list_file", type=_FILE, help="Add all boards of a file: one address a line, or Ansible's.")
 @click.option("--no-smoke", is_flag=True, help="Leave out the first inference and the A/A noise check.")
 @click.option("--baseline", "with_baseline", is_flag=True, help="Then measure fp32 of --model on the new boards.")
 @click.option("--model", type=_FILE, help="The model of --baseline (.onnx or .tflite).")
 @click.option("--data", type=_FILE, help="Labelled data for --baseline (.npz or folder): accuracy is judged too.")
-@click.option("--dry-run", is_flag=True, help="Write nothing; show what would be written.")
+@click.option("--dry-run", is_flag=True, help="Write nothing and put no runtime on the board; show the entry.")
 @click.option("--yes", is_flag=True, help="Write without asking. The host key is asked for all the same.")
 @click.option("--inventory", type=_FILE, help="An inventory file; by default the nearest one, else ./inventory.yaml.")
 @verb
@@ -56,16 +64,18 @@ def add(
     """Look at a board, try it, and add it to the inventory.
 
     ADDRESS is user@host[:port], or a name that your ssh knows. The board's host key is shown and must be confirmed:
-    by you, by --host-key or by --known-hosts. Nothing is installed on the board.
+    by you, by --host-key or by --known-hosts. A board that lacks a runtime gets it into a folder of its own, without
+    internet and without root there; its packages are not touched, and `board clean` takes it away again.
 
     Exit code 0 if all boards were added, 3 if some were, 4 if none was.
     """
     from ..boardadd import refuse_model
     from ..progress import Progress
 
-    wishes, listed = _wishes(words), _listed(address, list_file, words)
     if with_baseline:
         refuse_model(model)
+    wishes = _wishes(words, model=model, dry_run=dry_run)
+    listed = _listed(address, list_file, words)
     draft = _draft(inventory)
     asks = sys.stdin.isatty() and not as_json
     with Progress(live=False if asks else None) as progress:  # what redraws a terminal would hide the questions
@@ -76,7 +86,7 @@ def add(
     written = bool(good) and not dry_run and (yes or not asks or click.confirm(f"Write this to {draft.path}?"))
     if written:
         draft.write()
-    measured: dict[str, Any] = {}
+    measured: dict[str, dict[str, Any]] = {}
     if written and with_baseline and model is not None:
         measured = _baselines(model, data, good, draft.path, as_json=as_json)
     _end(boards, draft, written=written, dry_run=dry_run, measured=measured, as_json=as_json)
@@ -109,17 +119,19 @@ def remove(name: str, *, dry_run: bool, yes: bool, inventory: Path | None, as_js
         click.echo(f"{name} was taken out of {draft.path}" if written else nothing)
 
 
-def _wishes(words: dict[str, Any]) -> Wishes:
+def _wishes(words: dict[str, Any], *, model: Path | None, dry_run: bool) -> Wishes:
     from ...targets.board import Role
     from ..boardadd import Wishes
     from ..errors import PlanError
 
     if words["host_key"] is not None and words["known_hosts"] is not None:
         raise PlanError("both --host-key and --known-hosts are given; keep one")
-    role, no_smoke = words.pop("role"), words.pop("no_smoke")
+    role, smoke, provision = words.pop("role"), not words.pop("no_smoke"), not words.pop("no_provision")
     for option in ("known_hosts", "key_file", "ssh_config"):
         words[option] = None if words[option] is None else words[option].expanduser()
-    return Wishes(**words, role=None if role is None else Role(role), smoke=not no_smoke)
+    words["role"] = None if role is None else Role(role)
+    form = None if model is None else "tflite" if model.suffix == ".tflite" else "onnx"
+    return Wishes(**words, smoke=smoke, provision=provision, dry_run=dry_run, model_format=form)
 
 
 def _listed(address: str | None, list_file: Path | None, words: dict[str, Any]) -> tuple[Listed, ...]:
@@ -180,25 +192,26 @@ def _show(boards: list[Examined], draft: InventoryDraft) -> None:
 
 def _baselines(
     model: Path, data: Path | None, boards: list[Examined], inventory: Path, *, as_json: bool
-) -> dict[str, Any]:
+) -> dict[str, dict[str, Any]]:
+    from ...reports.summary import summarize
     from ..boardadd import baseline
+    from ..boardwords import baseline_json, doubt_lines
+    from ..laps import Laps
     from ..progress import Progress
     from .run import show_result
 
-    measured: dict[str, Any] = {}
+    measured: dict[str, dict[str, Any]] = {}
     for board in boards:
+        laps = Laps()
+        laps.begin("baseline")
         with Progress() as progress:
-            result, plan = baseline(model, data, str(board.name), inventory, progress)
+            result, command = baseline(model, data, str(board.name), inventory, progress)
+        laps.end()
         if not as_json:
-            show_result(result, plan, as_json=False)
-        record = result.record
-        cells = [{"cell": r.cell_id, "outcome": r.outcome.value, "reason": r.reason} for r in record.records]
-        measured[str(board.name)] = {
-            "run": record.run_id,
-            "report": str(result.report),
-            "exit_code": result.exit_code,
-            "cells": cells,
-        }
+            show_result(result, command, as_json=False)
+            for line in doubt_lines(summarize(result.record)):
+                click.echo(line)
+        measured[str(board.name)] = {**baseline_json(result), "seconds": laps.seconds["baseline"]}
     return measured
 
 
@@ -208,10 +221,10 @@ def _end(
     *,
     written: bool,
     dry_run: bool,
-    measured: dict[str, Any],
+    measured: dict[str, dict[str, Any]],
     as_json: bool,
 ) -> None:
-    from ..boardwords import board_json
+    from ..boardwords import board_json, time_line
 
     if as_json:
         found = [board_json(board, added=written) for board in boards]
@@ -221,6 +234,8 @@ def _end(
     for board in boards:
         if board.reason is not None:
             click.echo(f"not added: {board.word}: {board.reason}")
+        else:
+            click.echo(time_line(board, measured.get(str(board.name), {}).get("seconds")))
     names = ", ".join(str(board.name) for board in boards if board.reason is None)
     if written:
         click.echo(f"added to {draft.path}: {names}")

@@ -6,13 +6,16 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hilbench.targets.emulated.bareimage import ensure_bare_image
 from hilbench.targets.emulated.guest import set_clock_command
 from hilbench.targets.emulated.image import Image, ensure_image
 from hilbench.targets.emulated.machine import Machine, open_machine
 
+BareMachine = Callable[[str], Machine]
 GuestRun = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -26,6 +29,24 @@ def emulator_image() -> Image:
 def a72(emulator_image: Image) -> Iterator[Machine]:
     """A Cortex-A72 board. It is clean once: a test that minds what others left calls `a72.restore()` first."""
     with open_machine("tests-a72", "cortex-a72", 512, emulator_image, progress=print) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="session")
+def bare_machine() -> Iterator[BareMachine]:
+    """A bare board by its Debian suite: one machine for the whole session, as it was after its first boot."""
+    with ExitStack() as stack:
+        known: dict[str, Machine] = {}
+
+        def machine(suite: str) -> Machine:
+            if suite in known:
+                known[suite].restore()
+            else:
+                image = ensure_bare_image(suite, print)
+                opening = open_machine(f"tests-bare-{suite}", "cortex-a72", 512, image, progress=print)
+                known[suite] = stack.enter_context(opening)
+            return known[suite]
+
         yield machine
 
 

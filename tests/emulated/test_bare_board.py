@@ -5,8 +5,7 @@ The board is reached as any board by SSH. It has no way to the internet, and the
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,29 +18,52 @@ from hilbench.targets.deploy import deploy
 from hilbench.targets.emulated import bare
 from hilbench.targets.emulated.bareimage import bare_address, ensure_bare_image
 from hilbench.targets.emulated.image import find_image, superseded_images
-from hilbench.targets.emulated.machine import open_machine
+from hilbench.targets.emulated.machine import Machine
 from hilbench.targets.provision import RuntimeFound, provide_runtimes
 from hilbench.targets.session import start_session
 from hilbench.targets.ssh import open_ssh
 from hilbench.targets.watch import watch
 from hilbench.targets.wheels import sha256_of
 
-from ..targets.agent_jobs import cell, face_cell, job, of_kind
+from ..faults.conftest import DIGITS, Lab
+from ..targets.agent_jobs import face_cell, job, of_kind
+from .conftest import BareMachine
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)  # one test boots, provides and measures on an emulated board
 
 
-@contextmanager
-def bare_board(suite: str, *runtimes: str) -> Generator[Board]:
-    image = ensure_bare_image(suite, print)
-    with open_machine(f"tests-bare-{suite}", "cortex-a72", 512, image, progress=print) as machine:
-        yield Board(
-            name="bare",
-            address=bare_address(machine),
-            arch=Arch.ARM64,
-            role=Role.EMULATED,
-            runtimes=tuple(BoardRuntime(name=name) for name in runtimes),
-        )
+def bare_board(machine: Machine, *runtimes: str) -> Board:
+    return Board(
+        name="bare",
+        address=bare_address(machine),
+        arch=Arch.ARM64,
+        role=Role.EMULATED,
+        runtimes=tuple(BoardRuntime(name=name) for name in runtimes),
+    )
+
+
+END = "\n# The end: keep me.\n"
+INVENTORY = f"""\
+# The lab's boards.   Two spaces of love.
+boards:
+
+  # the first
+  this-machine:
+    connection: local   # odd   spacing
+    note: "for comparison"
+{END}"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(folder=tmp_path, host_dir=tmp_path / "host")
+
+
+def keep_wheels(lab: Lab, wheels: Path) -> None:
+    """Let a lab use the wheels that were downloaded once."""
+    (lab.folder / "state").mkdir()
+    wheels.mkdir(parents=True, exist_ok=True)
+    (lab.folder / "state" / "wheels").symlink_to(wheels)
 
 
 @pytest.fixture(scope="module")
@@ -73,39 +95,93 @@ def run_one_job(board: Board, connection: Connection, given: JobCell, site: str 
     return trial
 
 
-def test_a_bare_debian_12_board_gets_onnxruntime_and_measures(wheels: Path, tmp_path: Path) -> None:
-    with bare_board("bookworm", "onnxruntime") as board:
-        assert isinstance(board.address, SshAddress)
-        connection = open_ssh(board.address)
-        facts = connection.run("id -u; python3 -c 'import numpy' 2>&1; ls /opt /var/tmp", timeout_s=60)
-        assert facts.stdout.startswith(b"1000\n")
-        assert b"No module named 'numpy'" in facts.stdout
-        assert b"hilbench" not in facts.stdout
-        said: list[str] = []
-        found = provide(connection, board, wheels, said)["onnxruntime"]
-        assert (found.version, found.numpy, found.python) == ("1.32.0", "2.4.6", "3.11.2")
-        assert str(found.site).startswith("/var/tmp/hilbench/account-1000/runtimes/onnxruntime-1.32.0-")
-        assert "providing 1.32.0 for Python 3.11 on 64-bit ARM, glibc 2.36" in said[0]
-        trial = run_one_job(board, connection, cell("small", tmp_path), found.site, tmp_path / "mirror")
-        assert trial["counter_source"] == "virtual-clock"  # Debian's kernel closes the PMU to ordinary accounts
-        assert len(trial["samples"]) == 5
-        connection.close()
+def test_a_bare_debian_13_board_gets_litert_and_is_told_about_tflite_runtime(
+    bare_machine: BareMachine, wheels: Path, tmp_path: Path
+) -> None:
+    board = bare_board(bare_machine("trixie"), "tflite-runtime", "ai-edge-litert")
+    assert isinstance(board.address, SshAddress)
+    connection = open_ssh(board.address)
+    found = provide(connection, board, wheels, [])
+    assert found["tflite-runtime"].impossible
+    assert "is published for Python 3.13 on 64-bit ARM, only for 3.10 and 3.11: use ai-edge-litert" in str(
+        found["tflite-runtime"].reason
+    )
+    assert (found["ai-edge-litert"].version, found["ai-edge-litert"].python) == ("2.3.0", "3.13.5")
+    site = found["ai-edge-litert"].site
+    trial = run_one_job(board, connection, face_cell("face", tmp_path), site, tmp_path / "mirror")
+    assert len(trial["samples"]) == 5
+    connection.close()
 
 
-def test_a_bare_debian_13_board_gets_litert_and_is_told_about_tflite_runtime(wheels: Path, tmp_path: Path) -> None:
-    with bare_board("trixie", "tflite-runtime", "ai-edge-litert") as board:
-        assert isinstance(board.address, SshAddress)
-        connection = open_ssh(board.address)
-        found = provide(connection, board, wheels, [])
-        assert found["tflite-runtime"].impossible
-        assert "is published for Python 3.13 on 64-bit ARM, only for 3.10 and 3.11: use ai-edge-litert" in str(
-            found["tflite-runtime"].reason
-        )
-        assert (found["ai-edge-litert"].version, found["ai-edge-litert"].python) == ("2.3.0", "3.13.5")
-        site = found["ai-edge-litert"].site
-        trial = run_one_job(board, connection, face_cell("face", tmp_path), site, tmp_path / "mirror")
-        assert len(trial["samples"]) == 5
-        connection.close()
+def added(lab: Lab, machine: Machine, *more: str | Path) -> dict[str, Any]:
+    """`board add … --baseline` as one command, from an inventory with comments to figures; what its JSON says."""
+    inventory = lab.folder / "inventory.yaml"
+    inventory.write_text(INVENTORY)
+    address = bare_address(machine)
+    words = ["board", "add", f"{address.user}@127.0.0.1:{address.port}", "--name", "bare", "--json"]
+    words += ["--key", str(address.key_file), "--host-key", str(address.host_key)]
+    done = lab.run(*words, "--baseline", "--model", DIGITS / "digits.onnx", *more, timeout_s=550)
+    assert done.returncode == 0, done.stderr
+    text = inventory.read_text()
+    assert text.startswith(INVENTORY.removesuffix(END))
+    assert text.endswith(END)
+    return json.loads(done.stdout)
+
+
+def judged_baseline(lab: Lab, said: dict[str, Any]) -> dict[str, Any]:
+    """The baseline's one cell; its figures are counts by a clock and say that of themselves."""
+    (told,) = said["baseline"]["bare"]["cells"]
+    assert told["validity"]["state"] == "suspect"
+    (reason,) = told["validity"]["reasons"]
+    assert "no counter was open: a clock stands for it" in reason
+    (cell,) = lab.export()["cells"]
+    assert (cell["role"], cell["outcome"], cell["latency_ns"]) == ("emulated", "ok", None)
+    assert cell["instructions"]["source"] == "virtual-clock"
+    assert cell["instructions"]["median"] > 1_000_000
+    assert cell["validity"] == told["validity"]
+    return cell
+
+
+def test_one_command_takes_a_bare_debian_12_board_to_a_measured_baseline(
+    bare_machine: BareMachine, wheels: Path, lab: Lab
+) -> None:
+    machine = bare_machine("bookworm")
+    connection = open_ssh(bare_address(machine))
+    before = connection.run("id -u; python3 -c 'import numpy' 2>&1; ls /opt /var/tmp", timeout_s=60).stdout
+    connection.close()
+    assert before.startswith(b"1000\n")
+    assert b"No module named 'numpy'" in before
+    assert b"hilbench" not in before
+    keep_wheels(lab, wheels)
+    said = added(lab, machine)
+    (board,) = said["boards"]
+    assert board["runtimes"]["onnxruntime"]["pin"] == {"version": "1.32.0", "numpy": "2.4.6"}
+    assert board["entry"]["runtimes"] == [{"name": "onnxruntime", "version": "1.32.0", "numpy": "2.4.6"}]
+    assert board["entry"]["role"] == "emulated"
+    assert board["facts"]["counts_from"] == "virtual-clock"  # Debian's kernel closes the PMU to ordinary accounts
+    place = board["lease_place"]
+    assert (place["shared"], place["lock"], place["file_system"]) == (True, "links", "ext4")  # it has no flock
+    assert (board["smoke"]["outcome"], board["smoke"]["trusted"]) == ("ok", True)
+    assert list(board["seconds"]) == ["look", "provision", "first inference"]
+    judged_baseline(lab, said)
+
+
+def test_one_command_takes_a_bare_debian_13_board_to_a_baseline_and_clean_takes_all_away(
+    bare_machine: BareMachine, wheels: Path, lab: Lab
+) -> None:
+    keep_wheels(lab, wheels)
+    said = added(lab, bare_machine("trixie"), "--no-smoke")
+    (board,) = said["boards"]
+    assert board["facts"]["python"].startswith("3.13.")
+    assert "only for 3.10 and 3.11: use ai-edge-litert" in board["runtimes"]["tflite-runtime"]["reason"]
+    assert board["runtimes"]["ai-edge-litert"]["pin"]["version"] == "2.3.0"  # could be put there, and was not
+    assert board["entry"]["runtimes"] == [{"name": "onnxruntime", "version": "1.32.0", "numpy": "2.4.6"}]
+    judged_baseline(lab, said)
+    check = json.loads(lab.run("board", "check", "bare", "--json").stdout)
+    assert check["runtimes"]["onnxruntime"]["version"] == "1.32.0"
+    cleaned = json.loads(lab.run("board", "clean", "bare", "--json").stdout)
+    assert cleaned["bytes"] > 100e6
+    assert "not there" in lab.run("board", "check", "bare").stdout
 
 
 def test_images_of_bare_boards_are_not_superseded() -> None:

@@ -45,6 +45,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpensshServer]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def empty_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("venv")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    return str(folder / "bin" / "python3")
+
+
 @pytest.fixture
 def inventory(lab: Lab) -> Path:
     path = lab.folder / "inventory.yaml"
@@ -210,7 +217,70 @@ def test_a_dry_run_shows_the_entry_and_writes_nothing(lab: Lab, server: OpensshS
     assert not [line for line in done.stdout.splitlines() if line.startswith("-") and not line.startswith("---")]
     assert inventory.read_bytes() == before
     written = set(lab.folder.rglob("*")) - files
-    assert {path.relative_to(lab.folder).parts[0] for path in written} <= {"work"}, "the board keeps who looks at it"
+    work = lab.folder / "work"
+    kept = {work, work / "lease", work / "lease" / "lock", work / "lease" / "token"}
+    assert written <= kept, "the board keeps the order of those who look at it, and nothing else"
+
+
+def test_a_dry_run_takes_back_what_its_first_inference_put_on_the_board(
+    lab: Lab, server: OpensshServer, inventory: Path
+) -> None:
+    add = words(server, "--name", "new", "--dry-run", "--host-key", server.host_key)
+    done = lab.run(*add)
+    assert done.returncode == 0, done.stderr
+    assert "First inference by onnxruntime" in done.stdout
+    work = lab.folder / "work"
+    assert [path.name for path in work.iterdir()] == ["lease"]
+    (mine := work / f"account-{os.getuid()}").mkdir()
+    (mine / "agent").mkdir()
+    (mine / "agent" / "old").write_text("x" * 5000)
+    again = lab.run(*add)
+    assert (mine / "agent" / "old").exists()
+    assert "of the trial stay in" in again.stderr
+
+
+def test_a_board_that_lacks_a_runtime_is_left_as_it_is_where_the_user_says_so(
+    lab: Lab, server: OpensshServer, inventory: Path, empty_python: str
+) -> None:
+    login = ["--key", server.user_key, "--host-key", server.host_key, "--python", empty_python]
+    add = ["board", "add", where(server), *login, "--name", "new", "--json"]
+    for more, runtimes in ((["--no-provision"], None), (["--dry-run"], [{"version": "1.32.0"}])):
+        done = lab.run(*add, *more)
+        assert done.returncode == 0, done.stderr
+        (board,) = json.loads(done.stdout)["boards"]
+        assert board["lacking"] == ["onnxruntime"]
+        assert board["smoke"] is None
+        said = board["entry"].get("runtimes")
+        assert said is None if runtimes is None else said[0]["version"] == "1.32.0"
+        assert [path.name for path in (lab.folder / "work").iterdir()] == ["lease"]
+        assert "provision" not in board["seconds"]
+        if not more[0].startswith("--dry"):
+            lab.run("board", "remove", "new")
+
+
+def test_a_runtime_that_cannot_exist_on_the_board_is_said_in_one_sentence_and_the_next_one_is_put_there(
+    lab: Lab, server: OpensshServer, inventory: Path, empty_python: str
+) -> None:
+    kind = f"kinds:\n    old: {{runtimes: [{{name: onnxruntime, python: {empty_python}, version: 0.0.1}}]}}\n"
+    inventory.write_text(inventory.read_text().replace("kinds:\n", kind))
+    add = ["board", "add", where(server), "--key", server.user_key, "--host-key", server.host_key, "--kind", "old"]
+    done = lab.run(*add, "--name", "new", "--no-smoke")
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "cannot be put there" in line]
+    assert "no wheel of onnxruntime 0.0.1 is published for" in line
+    assert "name another `version:`" in line
+    assert "runtimes" not in done.stdout.split("+++")[1]
+
+
+def test_a_place_that_other_accounts_cannot_see_is_said_and_recorded(
+    lab: Lab, server: OpensshServer, inventory: Path
+) -> None:
+    done = lab.run(*words(server, "--name", "new", "--no-smoke", "--dry-run", "--json", "--host-key", server.host_key))
+    (board,) = json.loads(done.stdout)["boards"]
+    place = board["lease_place"]
+    assert place["shared"] is False  # pytest's folders are closed to others
+    assert "may not enter" in place["problem"]
+    assert "set `workdir:` in the inventory to a folder that all accounts share" in done.stderr
 
 
 def test_without_an_inventory_one_is_made(lab: Lab, server: OpensshServer) -> None:
