@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .hours import Hours
+
 
 class Role(StrEnum):
     """What a board is for: `target` ships, `reference` is for comparison, `emulated` counts instead of timing."""
@@ -85,6 +87,8 @@ class Board:
     tags: tuple[str, ...] = ()
     note: str = ""
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
+    # Not in its words: a plan is told from another by its boards' words, and when they may be used changes nothing.
+    hours: tuple[Hours, ...] = field(default=(), repr=False)
 
     @property
     def emulated(self) -> bool:

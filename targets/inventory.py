@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .board import Address, Arch, Board, BoardRuntime, EmulatedAddress, LocalAddress, Role, SshAddress
 from .errors import InventoryError
 from .hostkeys import DEFAULT_PORT, unknown_host_hint
+from .hours import parse_hours
 from .yamlerrors import Location, choice
 from .yamlfile import Positions, YamlFileError, draft7_schema, load_yaml
 
@@ -112,6 +113,7 @@ class _Merging:
             runtimes=runtimes,
             kind=entry.kind,
             tags=tuple(merged.get("tags", ())),
+            hours=tuple(parse_hours(text) for text in merged.get("hours", ())),
             **{key: merged[key] for key in ("workdir", "note") if key in merged},
         )
 
