@@ -106,13 +106,16 @@ class Cell:
         return known if python is None else replace(known, python=python, site=None)
 
 
-def load_plan(path: Path, known: Boards, *, boards: Sequence[str] | None = None) -> Plan:
-    """Read and check a plan. `boards` stand in for the plan's own. Raises PlanError with one line an error."""
+def load_plan(path: Path, known: Boards, *, boards: Sequence[str] | None = None, text: str | None = None) -> Plan:
+    """Read and check a plan. `boards` stand in for the plan's own, `text` for what the file holds now.
+
+    Raises PlanError with one line an error.
+    """
     from ..targets.yamlfile import YamlFileError, load_yaml
     from .planfile import PlanFile
 
     try:
-        file, positions = load_yaml(path, PlanFile)
+        file, positions = load_yaml(path, PlanFile, text)
     except YamlFileError as error:
         raise PlanError(str(error)) from error
     problems: list[str] = []
