@@ -34,7 +34,8 @@ _QUEUES = {COMPRESS: "compress", MEASURE: "boards"}
 _WORKFLOWS = {kind: f"{kind}.{VERSION}" for kind in _QUEUES}
 _TICK = f"tick.{VERSION}"
 _STATES = {"PENDING": "running", "ENQUEUED": "waiting", "DELAYED": "delayed"}
-_UNUSED_POLL_S = 30.0  # of a part that nothing here uses
+_UNUSED_POLL_S = 2.0  # of a part that nothing here uses; the end of a worker waits for it
+_FORGET_AT_ONCE = 1_000
 _LOG_BYTES = 2_000_000
 _FOREIGN = ("dbos", "sqlalchemy", "psycopg", "sqlite3")
 _LOGGER = logging.getLogger("dbos")
@@ -61,6 +62,10 @@ class Engine(Protocol):
 
     def take_over(self, jobs: Sequence[Job]) -> None:
         """Let others run what a dead worker had begun, within the limits of its queue."""
+        ...
+
+    def forget(self, *, ended_before: datetime) -> int:
+        """Drop jobs that ended long ago; how many. What they measured is in the store."""
         ...
 
     def add_schedule(self, schedule: Schedule) -> None:
@@ -158,6 +163,20 @@ class _Dbos:
             for job in jobs:
                 # Without its queue's name it would go to an internal one, and the partition's limit would not hold it.
                 self._client.resume_workflow(job.job_id, queue_name=_QUEUES[job.kind])
+
+    def forget(self, *, ended_before: datetime) -> int:
+        with _explained(self._url):
+            found = self._client.list_workflows(
+                status=["SUCCESS", "ERROR", "CANCELLED"],
+                completed_before=ended_before.isoformat(),
+                limit=_FORGET_AT_ONCE,
+                load_input=False,
+                load_output=False,
+                application_name=APPLICATION,
+            )
+            if found:
+                self._client.delete_workflows([status.workflow_id for status in found])
+        return len(found)
 
     def add_schedule(self, schedule: Schedule) -> None:
         refuse_bad_cron(schedule.cron, schedule.zone)

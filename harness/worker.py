@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from .submitted import is_cancelled, plan_of
 
 _LONGEST_GAP_S = 900.0  # how long the jobs under way are waited for when the worker is to end
 _LOOK_S = 1.0
+KEPT_DAYS = 30  # for which the queue remembers jobs that ended
 
 Submit = Callable[[str, Mapping[str, Any]], object]
 
@@ -64,7 +66,7 @@ def run_worker(told: WorkerPlan, home: Home, store: QueueStore, engine: Engine, 
         serves=lambda board: None if not told.boards or board in told.boards else f"worker {told.name} keeps to others",
         opening=lambda board: opening(board.hours, time.time()),
     )
-    with _only_of_its_name(told.name, home, store):
+    with only_of_its_name(told.name, home, store):
         keeper = Keeper(told, shop, engine)
         keeper.beat()
         worker = engine.worker(told.name, performers(shop), tick)
@@ -106,7 +108,7 @@ def _signals(stop: threading.Event, say: Say) -> Generator[None]:
 
 
 @contextmanager
-def _only_of_its_name(name: str, home: Home, store: QueueStore) -> Generator[None]:
+def only_of_its_name(name: str, home: Home, store: QueueStore) -> Generator[None]:
     """Two workers of one name would take each other's jobs for their own. Raises PlanError where there is another."""
     path = host_dir() / f"worker-{digest({'name': name, 'queue': home.queue_url})[:16]}.lock"
     with _opened(path) as file:
@@ -158,6 +160,7 @@ class Keeper:
     started_at: str = field(default_factory=now)
     beats: int = 0
     seen: dict[str, _Seen] = field(default_factory=dict[str, _Seen])
+    forget_at: float = field(default_factory=time.monotonic)
     over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -177,6 +180,7 @@ class Keeper:
                 self.beat()
                 self.stop_what_is_to_stop()
                 self._take_over()
+                self._forget()
             except (StoreError, QueueError) as error:
                 self.shop.say(f"worker {self.told.name}: {error}")
 
@@ -203,6 +207,12 @@ class Keeper:
                 ticket.ask_to_stop(CANCELLED)
             elif ticket.closes():
                 ticket.ask_to_stop(CLOSED)
+
+    def _forget(self) -> None:
+        """Once a day, as long as there is anything: else the queue's database would grow for ever."""
+        if time.monotonic() >= self.forget_at:
+            dropped = self.engine.forget(ended_before=datetime.now(UTC) - timedelta(days=KEPT_DAYS))
+            self.forget_at = time.monotonic() + (60.0 if dropped else 86400.0)
 
     def _take_over(self) -> None:
         dead = self._dead()

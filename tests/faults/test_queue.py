@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hilbench.harness.home import Home
+from hilbench.harness.store import Store
 
 from ..postgres_server import PostgresServer, running
 from .conftest import PLAN, Lab, wait_for_processes
@@ -52,14 +53,20 @@ def submitted(lab: Lab, *words: str) -> str:
 
 def attempts(lab: Lab) -> list[tuple[int, int]]:
     """(block, attempt) of each timed process of the one cell, from the store."""
-    from hilbench.harness.home import Home
-    from hilbench.harness.store import Store
-
-    store = Store.open(os.environ.get("HILBENCH_DATABASE") or Home(folder=lab.folder / "state").database_url)
+    store = Store.open(Home(folder=lab.folder / "state").database_url)
     (run,) = store.runs()
     found = [t for t in store.trials(run.run_id) if t.kind.value == "latency" and not t.cell_id.endswith("~aa")]
     store.close()
     return sorted((t.block, t.attempt) for t in found)
+
+
+def fail_the_check(lab: Lab) -> None:
+    """As if the board's outputs had differed from the host's."""
+    store = Store.open(Home(folder=lab.folder / "state").database_url)
+    (run,) = store.runs()
+    (check,) = store.notes(run.run_id, "check")
+    store.add_note(run.run_id, check.subject, "check", {**check.facts, "reason": "its outputs differ"})
+    store.close()
 
 
 def finished(lab: Lab) -> dict[str, Any]:
@@ -80,6 +87,7 @@ def test_a_worker_that_was_killed_goes_on_where_it_was_and_measures_nothing_twic
 
     worker = here.start("worker", "--name", "lab")
     wait_for_processes(worker, "here", 4)
+    worker.send_signal(signal.SIGSTOP)  # so that it stores no more, however long these looks take
     second = here.run("worker", "--name", "lab", "--once")
     assert second.returncode == 2
     assert "a worker named lab runs here already" in second.stderr
@@ -154,6 +162,14 @@ def test_what_is_stopped_goes_on_and_what_is_cancelled_can_be_retried(here: Lab)
     finished(here)
     assert before <= set(attempts(here))
     assert "nothing failed" in here.run("retry", run).stdout
+
+    measured = attempts(here)
+    fail_the_check(here)
+    assert here.export()["cells"][0]["outcome"] == "invalid"
+    assert here.run("retry", run).returncode == 0
+    line_with(worker, "finished; report: ")
+    finished(here)
+    assert attempts(here) == measured, "only the check is repeated"
     worker.send_signal(signal.SIGINT)
     worker.communicate(timeout=60)
     assert worker.returncode == 0

@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -175,6 +175,18 @@ def test_a_cancelled_job_does_not_run(queue: Queue) -> None:
     assert [(one.job, one.state) for one in queue.engine.list()] == [(held, "running"), (kept, "waiting")]
     queue.release("cancel")
     assert queue.began("cancel", 1) == ["kept"]
+
+
+def test_jobs_that_ended_long_ago_are_forgotten_and_others_are_not(queue: Queue) -> None:
+    queue.put("old", 1, "ended")
+    queue.wait_for("ended", "ended", 1)
+    queue.hold("busy")
+    while any(one.job.board == "ended" for one in queue.engine.list()):
+        time.sleep(0.05)
+    assert queue.engine.forget(ended_before=datetime.now(UTC) - timedelta(days=1)) == 0
+    assert queue.engine.forget(ended_before=datetime.now(UTC) + timedelta(seconds=5)) >= 1
+    assert [one.job.board for one in queue.engine.list()] == ["busy"]
+    queue.release("busy")
 
 
 def test_a_compression_puts_its_boards_in(queue: Queue) -> None:
