@@ -137,7 +137,7 @@ class Database:
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, HEAD)
 
     def _is_current(self, connection: sa.Connection) -> bool:
         if not sa.inspect(connection).has_table("alembic_version"):

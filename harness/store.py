@@ -25,6 +25,8 @@ from .progress import Say
 from .tables import CELLS, NOTES, RUNS, TRIALS
 from .trialrow import COLUMNS, trial_from_row, trial_to_row
 
+LAB = ""
+"""The run id of notes that belong to no run: what a board told when it was checked, why it is out of use."""
 NewNote = tuple[str, str, Mapping[str, Any]]
 """(subject, kind, facts)"""
 

@@ -23,7 +23,7 @@ from .queuestore import QueueStore, Submission
 from .runlock import only_one
 from .selection import Boards
 from .store import NewNote, RunRow
-from .submitted import IN_QUEUE, is_cancelled, note_ended, submission_facts
+from .submitted import IN_QUEUE, fixed_words, is_cancelled, note_ended, submission_facts
 
 _LAST_RUNS = 200  # among them a schedule's last one is looked for
 _RETRIED = (Outcome.ERROR, Outcome.TIMEOUT, Outcome.INVALID)
@@ -53,7 +53,7 @@ class Submitted:
     already: bool
 
 
-def submit_plan(wanted: Wanted, home: Home, store: QueueStore, engine: Engine) -> Submitted:
+def submit_plan(wanted: Wanted, home: Home, store: QueueStore, engine: Engine, *, say: Say) -> Submitted:
     """Check a plan fully and give it to the queue; its unfinished run goes on unless `new`.
 
     Raises PlanError, ModelError, InventoryError for what is wrong, or where another process works on the run.
@@ -61,7 +61,9 @@ def submit_plan(wanted: Wanted, home: Home, store: QueueStore, engine: Engine) -
     known = Boards(wanted.inventory, near=wanted.plan)
     words = wanted.boards or None
     campaign = ready(load_plan(wanted.plan, known, boards=words), home, command=wanted.command)
-    facts = submission_facts(campaign, words, known.inventory_path, command=wanted.command)
+    for remark in campaign.plan.remarks:
+        say(remark)
+    facts = submission_facts(campaign, fixed_words(campaign.plan, known, words), known, command=wanted.command)
     unfinished = None if wanted.new else store.unfinished(campaign.plan_hash)
     earlier = None if unfinished is None else store.submission(unfinished.run_id)
     if unfinished is not None and earlier is not None and unfinished.state in IN_QUEUE:
@@ -160,7 +162,7 @@ def submit_by_schedule(
         schedule=name,
         tick=at,
     )
-    submitted = submit_plan(wanted, home, store, engine)
+    submitted = submit_plan(wanted, home, store, engine, say=say)
     say(f"schedule {name}: run {submitted.run_id} submitted")
     return submitted
 

@@ -20,11 +20,9 @@ from .selection import Boards
 IN_QUEUE = ("queued", "running")
 
 
-def submission_facts(
-    campaign: Campaign, words: Sequence[str] | None, inventory: Path | None, *, command: str
-) -> dict[str, Any]:
-    """What the jobs of a run need to read its plan again as it is now. `words` are the boards named beside the plan."""
-    plan = campaign.plan
+def submission_facts(campaign: Campaign, words: Sequence[str] | None, known: Boards, *, command: str) -> dict[str, Any]:
+    """What the jobs of a run need to read its plan again as it is now. `words` stand in for the plan's boards."""
+    plan, inventory = campaign.plan, known.inventory_path
     assert plan.path is not None
     return {
         "host": socket.gethostname(),
@@ -37,6 +35,16 @@ def submission_facts(
         "contents": _contents(campaign.sources),
         "entries": _entries(plan.boards),
     }
+
+
+def fixed_words(plan: Plan, known: Boards, words: Sequence[str] | None) -> Sequence[str] | None:
+    """The plan's boards by name, so that what a board tells of itself later selects no others for the run.
+
+    Boards that are named by address stay as they were written.
+    """
+    names = [board.name for board in plan.boards]
+    by_name = known.inventory_path is not None and set(names) <= set(known.inventory.boards)
+    return names if by_name else words
 
 
 def plan_of(submission: Submission) -> Plan:

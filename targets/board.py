@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from .hours import Hours
 
+DEFAULT_CACHE_LIMIT_MIB = 2048
+
 
 class Role(StrEnum):
     """What a board is for: `target` ships, `reference` is for comparison, `emulated` counts instead of timing."""
@@ -84,6 +86,7 @@ class Board:
     runtimes: tuple[BoardRuntime, ...]
     kind: str | None = None
     workdir: str = "/var/tmp/hilbench"  # noqa: S108  shared by all accounts of the board on purpose
+    cache_limit_bytes: int = DEFAULT_CACHE_LIMIT_MIB * 2**20
     tags: tuple[str, ...] = ()
     note: str = ""
     extra: Mapping[str, str] = field(default_factory=dict[str, str])

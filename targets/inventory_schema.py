@@ -126,6 +126,9 @@ class Layer(SshKeys):
     )
     runtimes: list[Runtime] | None = Field(None, min_length=1, description="runtimes on the board")
     workdir: str | None = Field(None, pattern=r"^/", description="folder on the board (/var/tmp/hilbench)")
+    cache_limit_mib: Annotated[int, Field(ge=16, le=2**20)] | None = Field(
+        None, description="how much of the board's disk models may fill in the cache, in MiB (2048)"
+    )
     tags: list[str] | None = Field(None, description="words to select boards by")
     note: str | None = Field(None, description="anything a person should know")
     hours: Windows | None = Field(None, min_length=1, description=f"when runs may use the board: {ALLOWED} (any time)")

@@ -26,7 +26,12 @@ _inventory = click.option(
 
 @click.command()
 @click.argument("plan", type=click.Path(path_type=Path))
-@click.option("--board", "boards", multiple=True, help="Instead of the plan's boards: NAME or user@host. Repeatable.")
+@click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    help="Instead of the plan's boards: NAME, user@host, kind:K, tag:T, FACT=VALUE, any:K. Repeatable.",
+)
 @click.option("--priority", type=PRIORITY, default="normal", show_default=True, help="Who goes first on a board.")
 @click.option("--new", is_flag=True, help="Submit a new run even if one of this plan did not finish.")
 @_inventory
@@ -43,7 +48,7 @@ def submit(
 
     wanted = Wanted(plan=plan, boards=boards, priority=priority, new=new, inventory=inventory, command=command_line())
     with open_lab(inventory, near=plan, say=_say) as lab:
-        _show(submit_plan(wanted, lab.home, lab.store, lab.engine), as_json=as_json)
+        _show(submit_plan(wanted, lab.home, lab.store, lab.engine, say=_say), as_json=as_json)
 
 
 @click.command()

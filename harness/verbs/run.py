@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--new", is_flag=True, help="Start a new run even if one of this plan did not finish.")
-@click.option("--board", "boards", multiple=True, help="Instead of the plan's boards: NAME or user@host. Repeatable.")
+@click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    help="Instead of the plan's boards: NAME, user@host, kind:K, tag:T, FACT=VALUE, any:K. Repeatable.",
+)
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
 @click.option("--any-time", is_flag=True, help="Use boards outside their hours, too.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -53,6 +58,8 @@ def run(
         _refuse_outside_hours(loaded.boards)
     home = find_home(found.inventory_path)
     with Progress(quiet=quiet) as progress:
+        for remark in loaded.remarks:
+            progress.say(remark)
         result = run_plan(loaded, home, new=new, command=_command(), progress=progress)
     show_result(result, _command(), as_json=as_json)
     return result.exit_code
@@ -78,8 +85,11 @@ def show_result(result: RunResult, again: str, *, as_json: bool) -> None:
     """The figures in brief, the run's id and the report's path. `again` is the command that goes on with the run."""
     from ...reports.summary import summarize
     from ..brief import brief
+    from ..stepsummary import append_step_summary
 
     record = result.record
+    if (failed := append_step_summary(record)) is not None:
+        click.echo(f"hilbench: {failed}", err=True)
     if as_json:
         cells = [{"cell": r.cell_id, "outcome": r.outcome.value, "reason": r.reason} for r in record.records]
         emit({"run": record.run_id, "state": record.state, "report": str(result.report), "cells": cells})

@@ -33,7 +33,12 @@ def schedule() -> None:
 @click.option("--cron", required=True, help='When: "minute hour day-of-month month day-of-week", as "0 2 * * *".')
 @click.option("--timezone", "zone", default="UTC", show_default=True, help="Whose clock, such as Europe/Berlin.")
 @click.option("--name", help="What it is called; by default the plan's name.")
-@click.option("--board", "boards", multiple=True, help="Instead of the plan's boards: NAME or user@host. Repeatable.")
+@click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    help="Instead of the plan's boards: NAME, user@host, kind:K, tag:T, FACT=VALUE, any:K. Repeatable.",
+)
 @click.option("--priority", type=PRIORITY, default="low", show_default=True, help="Who goes first on a board.")
 @_inventory
 @verb

@@ -12,13 +12,18 @@ from ..console import emit, verb
 
 @click.command()
 @click.option("--name", help="Its name, the same at each start; by default this host's.")
-@click.option("--boards", multiple=True, help="Measure on these boards only: their NAME. Repeatable.")
+@click.option(
+    "--boards",
+    "words",
+    multiple=True,
+    help="Measure on these boards only: NAME, kind:K, tag:T, FACT=VALUE. Repeatable.",
+)
 @click.option("--once", is_flag=True, help="End when nothing waits that could be done now.")
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @verb
 def worker(
-    *, name: str | None, boards: tuple[str, ...], once: bool, inventory: Path | None, quiet: bool, as_json: bool
+    *, name: str | None, words: tuple[str, ...], once: bool, inventory: Path | None, quiet: bool, as_json: bool
 ) -> None:
     """Run the jobs of the queue until it is stopped (Ctrl-C, SIGTERM).
 
@@ -26,9 +31,11 @@ def worker(
     """
     from ..lab import open_lab
     from ..progress import Progress, counted
+    from ..selection import Boards
     from ..submit import submit_by_schedule
     from ..worker import WorkerPlan, run_worker
 
+    boards = tuple(board.name for board in Boards(inventory).select_all(words).boards) if words else ()
     told = WorkerPlan(name=name or socket.gethostname(), boards=boards, once=once)
     say = Progress(quiet=quiet, live=False).say
     with open_lab(inventory, say=say, patient=True) as lab:

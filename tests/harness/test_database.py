@@ -15,7 +15,7 @@ from hilbench.harness import databaseurl
 from hilbench.harness.database import HEAD, Database
 from hilbench.harness.errors import DatabaseUrlError, StoreError
 from hilbench.harness.home import Home
-from hilbench.harness.store import Store
+from hilbench.harness.store import LAB, Store
 
 from ..postgres_server import PostgresServer, running
 from .test_store import a_trial, run_row
@@ -140,6 +140,32 @@ def test_processes_that_open_a_new_database_at_once_make_its_tables_once(url: st
     assert [store.runs() for store in stores] == [[]] * 4
     for store in stores:
         store.close()
+
+
+def test_notes_of_an_older_store_are_kept_and_those_of_the_lab_need_no_run(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("hilbench.harness.database.HEAD", "0001")
+        store = Store.open(url)
+        store.add_run(run_row(), [], notes=[("board", "board", {"cores": 2}), ("board", "board", {"cores": 4})])
+        assert _version(url) == "0001"
+        store.close()
+    store = Store.open(url)
+    assert _version(url) == HEAD
+    assert [note.facts for note in store.notes(run_row().run_id)] == [{"cores": 2}, {"cores": 4}]
+    store.add_note(LAB, "board", "board", {"cores": 8})
+    assert store.newest_facts("board") == {"board": {"cores": 8}}
+    assert [note.seq for note in store.notes(LAB)] > [note.seq for note in store.notes(run_row().run_id)]
+    store.close()
+
+
+def _version(url: str) -> str:
+    engine = sa.create_engine(databaseurl.driver_url(url))
+    with engine.connect() as connection:
+        version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    engine.dispose()
+    return str(version)
 
 
 def test_a_store_of_a_newer_hilbench_is_left_alone(url: str) -> None:

@@ -67,7 +67,7 @@ class Desk:
 
     def submit(self, board: str, **words: str) -> Submitted:
         (self.folder / "plan.yaml").write_text(PLAN.format(digits=DIGITS, board=board))
-        return submit_plan(self.wanted(**words), self.home, self.store, self.engine)
+        return submit_plan(self.wanted(**words), self.home, self.store, self.engine, say=self.said.append)
 
     def wanted(self, **words: str) -> Wanted:
         return Wanted(
@@ -158,7 +158,7 @@ def test_a_file_that_changed_after_the_submission_stops_the_run_as_a_mistake_of_
     model = desk.folder / "digits.onnx"
     model.write_bytes((DIGITS / "digits.onnx").read_bytes())
     (desk.folder / "plan.yaml").write_text(PLAN.format(digits=".", board="here"))
-    submitted = submit_plan(desk.wanted(), desk.home, desk.store, desk.engine)
+    submitted = submit_plan(desk.wanted(), desk.home, desk.store, desk.engine, say=desk.said.append)
     (desk.folder / "plan.yaml").write_text("what: ever\n")
     assert desk.compress(submitted).board == "here", "what runs is the plan as it was submitted"
 
