@@ -21,7 +21,7 @@ from .databaseurl import driver_url, shown
 from .errors import StoreError
 from .progress import Say
 
-HEAD = "0002"
+HEAD = "0003"
 PATIENCE_S = 60.0
 _DELAYS_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)  # then the last one again and again
 _BUSY_TIMEOUT_MS = 5000

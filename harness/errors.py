@@ -21,6 +21,10 @@ class StoreError(HarnessError):
     exit_code = 1
 
 
+class QueueError(HarnessError):
+    """The queue cannot be opened, read or written."""
+
+
 class DatabaseUrlError(StoreError):
     """The words that name the database are wrong: fix them."""
 

@@ -31,6 +31,17 @@ class Home:
         return not os.environ.get(SETTING)
 
     @property
+    def queue_url(self) -> str:
+        """Where the queue is: the PostgreSQL of the store, in tables of its own, else a file of this home."""
+        named = os.environ.get(SETTING)
+        return f"sqlite:///{self.folder / 'queue.sqlite'}" if not named or named.startswith("sqlite:") else named
+
+    @property
+    def queue_log(self) -> Path:
+        """What the queue's engine says of itself."""
+        return self.folder / "logs" / "queue.log"
+
+    @property
     def artifacts(self) -> Path:
         """The cache of compressed models and of what the host computed from them."""
         return self.folder / "artifacts"

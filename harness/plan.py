@@ -105,13 +105,18 @@ class Cell:
 
 
 def load_plan(
-    path: Path, known: Boards, *, boards: Sequence[str] | None = None, excluded: Collection[str] = ()
+    path: Path,
+    known: Boards,
+    *,
+    boards: Sequence[str] | None = None,
+    excluded: Collection[str] = (),
+    text: str | None = None,
 ) -> Plan:
     """Read and check a plan. `boards` are words that stand in for the plan's own; `excluded` are names of boards that
-    `any:K` must not choose. Raises PlanError with one line an error."""
+    `any:K` must not choose; `text` stands in for what the file holds now. Raises PlanError with one line an error."""
     from .planread import read_plan
 
-    return read_plan(path, known, boards=boards, excluded=excluded)
+    return read_plan(path, known, boards=boards, excluded=excluded, text=text)
 
 
 def expand(plan: Plan, formats: Mapping[str, str]) -> tuple[Cell, ...]:

@@ -19,10 +19,12 @@ from .selection import Boards, Selection
 DEFAULT_DROP_PP = 1.0
 
 
-def read_plan(path: Path, known: Boards, *, boards: Sequence[str] | None, excluded: Collection[str]) -> Plan:
+def read_plan(
+    path: Path, known: Boards, *, boards: Sequence[str] | None, excluded: Collection[str], text: str | None = None
+) -> Plan:
     """Read and check a plan. `boards` stand in for the plan's own. Raises PlanError with one line an error."""
     try:
-        file, positions = load_yaml(path, PlanFile)
+        file, positions = load_yaml(path, PlanFile, text)
     except YamlFileError as error:
         raise PlanError(str(error)) from error
     problems: list[str] = []

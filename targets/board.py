@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .hours import Hours
+
 DEFAULT_CACHE_LIMIT_MIB = 2048
 
 
@@ -93,6 +95,8 @@ class Board:
     power_cycle: tuple[str, ...] = ()
     power_cycle_wait_s: float = 180.0
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
+    # Not in its words: a plan is told from another by its boards' words, and when they may be used changes nothing.
+    hours: tuple[Hours, ...] = field(default=(), repr=False)
 
     @property
     def emulated(self) -> bool:

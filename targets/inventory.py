@@ -22,6 +22,7 @@ from .board import (
 )
 from .errors import InventoryError
 from .hostkeys import DEFAULT_PORT, unknown_host_hint
+from .hours import parse_hours
 from .notice import Notice
 from .powercycle import command_words
 from .yamlerrors import Location, choice
@@ -129,6 +130,7 @@ class _Merging:
             kind=entry.kind,
             cache_limit_bytes=merged.get("cache_limit_mib", DEFAULT_CACHE_LIMIT_MIB) * 2**20,
             tags=tuple(merged.get("tags", ())),
+            hours=tuple(parse_hours(text) for text in merged.get("hours", ())),
             **{key: merged[key] for key in ("workdir", "note") if key in merged},
             **self._power(name, address, merged),
         )

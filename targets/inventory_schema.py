@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from .address import split_address
 from .board import Arch, Role
 from .hostkeys import parse_public_key
+from .hours import ALLOWED, parse_hours
 from .notice import Occasion, check_command, check_webhook
 from .powercycle import check_template
 
@@ -105,6 +106,19 @@ Runtime = Annotated[
 Jump = Annotated[JumpEntry, BeforeValidator(_jump_from_address, json_schema_input_type=str | JumpEntry)]
 
 
+def _is_window(value: str) -> str:
+    parse_hours(value)
+    return value
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Window = Annotated[str, AfterValidator(_is_window)]
+Windows = Annotated[list[Window], BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])]
+
+
 class Layer(SshKeys):
     """What boards share: all keys of a board except its kind. A board's own key wins, then its kind's."""
 
@@ -137,6 +151,7 @@ class Layer(SshKeys):
     power_cycle_wait_s: Annotated[float, Field(gt=0, le=3600)] | None = Field(
         None, description="connection ssh: how long to wait for the board after that, in seconds (180)"
     )
+    hours: Windows | None = Field(None, min_length=1, description=f"when runs may use the board: {ALLOWED} (any time)")
 
 
 class BoardEntry(Layer):

@@ -15,9 +15,17 @@ MAY_IMPORT = {
 }
 ONLY_IN = {
     "paramiko": {"targets/ssh.py"},
-    "sqlalchemy": {"harness/store.py", "harness/tables.py", "harness/database.py", "harness/migrations/"},
+    "sqlalchemy": {
+        "harness/store.py",
+        "harness/tables.py",
+        "harness/database.py",
+        "harness/queuestore.py",
+        "harness/migrations/",
+    },
     "alembic": {"harness/database.py", "harness/migrations/"},
     "psycopg": set[str](),  # SQLAlchemy's driver: nothing of ours calls it
+    "dbos": {"harness/engine.py"},
+    "croniter": {"harness/engine.py"},
     "jinja2": {"reports/page.py"},
     "click": None,  # in harness only, see below
 }

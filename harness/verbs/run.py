@@ -12,7 +12,10 @@ import click
 from ..console import emit, verb
 
 if TYPE_CHECKING:
-    from ..run import RunResult
+    from collections.abc import Sequence
+
+    from ...targets.board import Board
+    from ..campaign import RunResult
 
 
 @click.command()
@@ -25,9 +28,19 @@ if TYPE_CHECKING:
     help="Instead of the plan's boards: NAME, user@host, kind:K, tag:T, FACT=VALUE, any:K. Repeatable.",
 )
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
+@click.option("--any-time", is_flag=True, help="Use boards outside their hours, too.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @verb
-def run(plan: Path, *, new: bool, boards: tuple[str, ...], inventory: Path | None, quiet: bool, as_json: bool) -> int:
+def run(
+    plan: Path,
+    *,
+    new: bool,
+    boards: tuple[str, ...],
+    inventory: Path | None,
+    any_time: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
     """Compress, deploy, measure and report, as a plan says.
 
     It works now, in this process. Called again with the same plan, it goes on with a run that did not finish and
@@ -42,6 +55,8 @@ def run(plan: Path, *, new: bool, boards: tuple[str, ...], inventory: Path | Non
 
     found = Boards(inventory, near=plan)
     loaded = load_plan(plan, found, boards=boards or None)
+    if not any_time:
+        _refuse_outside_hours(loaded.boards)
     home = find_home(found.inventory_path)
     with open_log(home.log), Progress(quiet=quiet) as progress:
         for remark in loaded.remarks:
@@ -49,6 +64,22 @@ def run(plan: Path, *, new: bool, boards: tuple[str, ...], inventory: Path | Non
         result = run_plan(loaded, home, new=new, command=_command(), progress=progress)
     show_result(result, _command(), as_json=as_json)
     return result.exit_code
+
+
+def _refuse_outside_hours(boards: Sequence[Board]) -> None:
+    import time
+    from datetime import datetime
+
+    from ...targets.claim import clock_time
+    from ..errors import PlanError
+    from ..hours import opening
+
+    for board in boards:
+        opens = opening(board.hours, time.time())
+        if opens is not None:
+            until = clock_time(datetime.fromtimestamp(opens).astimezone(), now=datetime.now().astimezone())
+            hint = "--any-time runs now, `hilbench submit` waits for them"
+            raise PlanError(f"{board.name} is outside its hours, which begin at {until}: {hint}")
 
 
 def show_result(result: RunResult, again: str, *, as_json: bool) -> None:
