@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from ..reports.record import Outcome, Trial
 from ..targets.agent.job import Job, JobCell, job_from_json, job_to_json
 from ..targets.board import Board, BoardRuntime
+from ..targets.deadlines import process_timeout_s
 from ..targets.deploy import deploy
 from ..targets.errors import TargetError
 from ..targets.open import OpenBoard, open_board
@@ -30,6 +32,8 @@ from .plan import Cell, Plan
 from .progress import Progress
 from .protocol import MeasurementProtocol, protocol_for
 from .store import Store
+
+_LONG_STORING_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +109,15 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     by_name = {name: cell for cell in cells for name in _names(cell)}
     lease = None if token is None else (board.name, token)
 
-    def store(event: Mapping[str, Any]) -> None:
-        _store_event(context, event, by_name[event["cell"]], lease)
+    say = context.progress.about(board.name)
 
-    intake = Intake(opened.lease, session.job, store, context.progress.about(board.name))
+    def store(event: Mapping[str, Any]) -> None:
+        began_s = time.monotonic()
+        _store_event(context, event, by_name[event["cell"]], lease)
+        if (took_s := time.monotonic() - began_s) >= _LONG_STORING_S:
+            say(f"the store took {took_s:.0f} s for one result, as if another process had locked it; nothing is lost")
+
+    intake = Intake(opened.lease, session.job, store, say)
 
     def on_event(event: Mapping[str, Any]) -> None:
         intake.take(event)
@@ -116,7 +125,7 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
             context.progress.bar(board.name, event["done"], event["of"])
 
     mirror = context.home.mirror(context.run_id, board.name, session.job.job_id)
-    state = follow(opened, session, mirror, on_event, context.cancel)
+    state = follow(opened, session, mirror, on_event, context.cancel, say)
     intake.flush()
     context.store.add_note(context.run_id, board.name, "collected", {"job_id": session.job.job_id, "state": state})
     if not board.restored:
@@ -211,6 +220,7 @@ def _job(
         iterations=protocol.iterations,
         min_seconds=protocol.min_seconds,
         gap_s=protocol.gap_s,
+        process_timeout_s=process_timeout_s(),
     )
 
 
