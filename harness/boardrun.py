@@ -14,7 +14,7 @@ from ..targets.agent.job import Job, JobCell, job_from_json, job_to_json
 from ..targets.board import Board, BoardRuntime
 from ..targets.deadlines import process_timeout_s
 from ..targets.deploy import deploy
-from ..targets.errors import TargetError
+from ..targets.errors import BoardFullError, TargetError
 from ..targets.open import OpenBoard, open_board
 from ..targets.provision import RuntimeFound, is_provisioned, provide_runtimes
 from ..targets.session import Session, attach_session, discard_session
@@ -99,7 +99,7 @@ def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cel
     context.progress.say(f"{board.name}: taking over the job that an earlier controller left there")
     try:
         _watch(context, opened, session, cells, facts.get("token"))
-    except AgentLostError as error:
+    except (AgentLostError, BoardFullError) as error:  # a disk that was full then says nothing about now
         context.progress.say(f"{board.name}: that job did not finish: {error}")
 
 

@@ -14,6 +14,7 @@ CACHE_FOLDER = "cache"
 _LOOK_TIMEOUT_S = 60.0
 _SEND_LEAST_S = 120.0
 _SLOWEST_BYTES_PER_S = 50_000  # a poor radio link; what is slower counts as lost
+_SLOWEST_HASHING_BYTES_PER_S = 2_000_000
 _MARGIN_BYTES = 1 << 20  # a board whose disk is filled to the last block cannot even write its journal
 
 
@@ -27,15 +28,21 @@ def deploy(
 ) -> Mapping[str, str]:
     """Bring files (sha256 -> local path) to the board's cache and return sha256 -> path on the board.
 
-    The cache is `<workdir>/cache/<sha256><suffix>`. The board is asked once what it has; a file of the right size
-    counts as there, as its sha256 was checked when it came. Raises BoardFullError before anything is sent where the
-    rest does not fit, and TargetError where a local file is not what its hash says.
+    The cache is `<workdir>/cache/<sha256><suffix>`. The board is asked what it has, and hashes what has the right size:
+    memory cards lose bits without a word, and a wrong model would be measured. Raises BoardFullError before anything is
+    sent where the rest does not fit, and TargetError where a local file is not what its hash says.
     """
     folder = f"{workdir}/{CACHE_FOLDER}"
     names = {sha256: f"{sha256}{path.suffix}" for sha256, path in files.items()}
     sizes = {sha256: _size_bytes(path) for sha256, path in files.items()}
     present, free_bytes = _look(connection, folder, tuple(names.values()), board)
-    lacking = [sha256 for sha256 in files if present.get(names[sha256]) != sizes[sha256]]
+    whole = [sha256 for sha256 in files if present.get(names[sha256]) == sizes[sha256]]
+    damaged = _damaged(
+        connection, folder, {names[sha256]: sha256 for sha256 in whole}, sum(sizes[one] for one in whole)
+    )
+    for name, found in damaged.items():
+        progress(f"{name} in the board's cache is damaged (its sha256 is {found[:12]}…): it is sent again")
+    lacking = [sha256 for sha256 in files if sha256 not in whole or names[sha256] in damaged]
     needed_bytes = sum(sizes[sha256] for sha256 in lacking)
     if lacking and free_bytes is not None and needed_bytes + _MARGIN_BYTES > free_bytes:
         needs, has = megabytes(needed_bytes + _MARGIN_BYTES), megabytes(free_bytes)
@@ -85,6 +92,19 @@ def _look(connection: Connection, folder: str, names: tuple[str, ...], board: st
         reason = " ".join(done.stderr.decode(errors="replace").split()) or f"status {done.status}"
         raise TargetError(f"{board}: the cache folder {folder} cannot be made: {reason}")
     return parse_look(done.stdout.decode(errors="replace"))
+
+
+def _damaged(connection: Connection, folder: str, expected: Mapping[str, str], size_bytes: int) -> Mapping[str, str]:
+    """The files of the cache (name -> sha256 that was found) that are not what their names say."""
+    if not expected:
+        return {}
+    python = "import hashlib,sys;[print(hashlib.sha256(open(n,'rb').read()).hexdigest(),n) for n in sys.argv[1:]]"
+    names = " ".join(map(quoted, expected))
+    command = f"cd {quoted(folder)} && {{ sha256sum {names} 2>/dev/null || python3 -c {quoted(python)} {names}; }}"
+    done = connection.run(command, timeout_s=_LOOK_TIMEOUT_S + size_bytes / _SLOWEST_HASHING_BYTES_PER_S)
+    lines = (line.split() for line in done.stdout.decode(errors="replace").splitlines())
+    found = {words[1].lstrip("*"): words[0] for words in lines if len(words) == 2}
+    return {name: found.get(name, "unknown") for name, sha256 in expected.items() if found.get(name) != sha256}
 
 
 def _size_bytes(path: Path) -> int:
