@@ -24,6 +24,7 @@ _EXPIRIES = 2
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _BOOT_ID_TIMEOUT_S = 60.0
 _CANCEL_POLL_S = 0.2
+_NEARLY = 0.95
 
 # $1 folder, $2 first byte (from 1). Sleeps in `read` until the agent rings; ends when the agent has ended, as the pipe
 # then has no writer left (it is opened for both for a moment, lest the opening waits for one). An earlier follower that
@@ -183,11 +184,13 @@ def _follow(follower: _Follower, silence_s: float) -> str | None:
     session = follower.session
     words = ["sh", "-c", _FOLLOW, "sh", session.jobdir, str(follower.offset + 1)]
     stream = follower.connection.stream(shlex.join(words), idle_timeout_s=silence_s)
+    heard = time.monotonic()
     try:
         for piece in stream:
             follower.take(piece)
+            heard = time.monotonic()
     except TransientTargetError:  # why, the agent's state tells
-        silent = follower.silent_s() >= silence_s
+        silent = time.monotonic() - heard >= _NEARLY * silence_s
         return f"the board has been silent for {silence_s:.0f} s" if silent else "the connection to the board was lost"
     finally:
         if isinstance(stream, Generator):
