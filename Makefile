@@ -4,7 +4,7 @@ PYTHON ?= python3
 BOARD ?=
 export YES PYTHON
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test test-faults check bench format clean
 
 demo:
 	@sh scripts/setup.sh $(if $(BOARD),board,demo)
@@ -13,6 +13,11 @@ demo:
 test:
 	@sh scripts/setup.sh test
 	@.venv/bin/pytest
+
+# Part of `make test`: what happens to boards, connections and controllers, with a line for each fault at the end.
+test-faults:
+	@sh scripts/setup.sh test
+	@.venv/bin/pytest tests/faults tests/targets/test_ssh_faults.py tests/targets/test_session_watch.py
 
 check:
 	@sh scripts/setup.sh check

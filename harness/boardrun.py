@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 from ..reports.record import Outcome, Trial
 from ..targets.agent.job import Job, JobCell, job_from_json, job_to_json
 from ..targets.board import Board, BoardRuntime
+from ..targets.deadlines import process_timeout_s
 from ..targets.deploy import deploy
-from ..targets.errors import BoardHeldError, TargetError
+from ..targets.errors import BoardFullError, BoardHeldError, TargetError
 from ..targets.open import OpenBoard
 from ..targets.provision import RuntimeFound, is_provisioned, provide_runtimes
 from ..targets.session import Session, attach_session, discard_session
@@ -34,6 +36,8 @@ from .progress import Progress
 from .protocol import MeasurementProtocol, protocol_for
 from .ready import Errand, open_ready
 from .store import Store
+
+_LONG_STORING_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +135,7 @@ def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cel
     context.progress.say(f"{board.name}: taking over the job that an earlier controller left there")
     try:
         _watch(context, opened, session, cells, facts.get("token"))
-    except AgentLostError as error:
+    except (AgentLostError, BoardFullError) as error:  # a disk that was full then says nothing about now
         context.progress.say(f"{board.name}: that job did not finish: {error}")
 
 
@@ -141,11 +145,16 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     by_name = {name: cell for cell in cells for name in _names(cell)}
     lease = None if token is None else (board.name, token)
 
+    say = context.progress.about(board.name)
+
     def store(event: Mapping[str, Any]) -> None:
+        began_s = time.monotonic()
         with about(cell=event["cell"]):
             _store_event(context, event, by_name[event["cell"]], lease)
+        if (took_s := time.monotonic() - began_s) >= _LONG_STORING_S:
+            say(f"the store took {took_s:.0f} s for one result, as if another process had locked it; nothing is lost")
 
-    intake = Intake(opened.lease, session.job, store, context.progress.about(board.name))
+    intake = Intake(opened.lease, session.job, store, say)
 
     def on_event(event: Mapping[str, Any]) -> None:
         intake.take(event)
@@ -153,7 +162,7 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
             context.progress.bar(board.name, event["done"], event["of"])
 
     mirror = context.home.mirror(context.run_id, board.name, session.job.job_id)
-    state = follow(opened, session, mirror, on_event, context.cancel)
+    state = follow(opened, session, mirror, on_event, context.cancel, say)
     intake.flush()
     context.store.add_note(context.run_id, board.name, "collected", {"job_id": session.job.job_id, "state": state})
     if not board.restored:
@@ -249,6 +258,7 @@ def _job(
         iterations=protocol.iterations,
         min_seconds=protocol.min_seconds,
         gap_s=protocol.gap_s,
+        process_timeout_s=process_timeout_s(),
     )
 
 

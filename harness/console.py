@@ -5,6 +5,7 @@ Results go to stdout, progress and errors to stderr. With `--json` stdout carrie
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -39,6 +40,9 @@ def verb(function: Callable[..., int | None]) -> Callable[..., None]:
             code = 0
         except (HarnessError, TargetError, CompressionError, ReportError) as error:
             _fail(str(error), exit_code(error), as_json=as_json)
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            _fail(_no_room(error) if full else _mistake(error), 1, as_json=as_json)
         except Exception as error:  # noqa: BLE001  the last boundary before the user: a mistake of ours, kept in a file
             _fail(_mistake(error), 1, as_json=as_json)
         raise SystemExit(code)
@@ -53,6 +57,11 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, InventoryError | ModelError | RecipeError):
         return 2
     return 4 if isinstance(error, TargetError) else 1
+
+
+def _no_room(error: OSError) -> str:
+    where = f" for {error.filename}" if error.filename else ""
+    return f"this machine has no room left{where}: {error.strerror}; make room, then the same command goes on"
 
 
 def _mistake(error: Exception) -> str:

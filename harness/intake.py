@@ -11,13 +11,18 @@ from ..targets.lease import Lease, LeaseLostError
 from .errors import FencedError
 
 Event = Mapping[str, Any]
-GRACE_S = 30.0  # the silence that watch() grants beyond a process's own limit
 MARGIN_S = 60.0
+_MOST_GRACE_S = 30.0
+
+
+def grace_s(process_timeout_s: float) -> float:
+    """The silence that `watch` grants beyond a process's own limit."""
+    return min(_MOST_GRACE_S, process_timeout_s / 10)
 
 
 def window_s(job: Job) -> float:
     """The longest time between two gaps of a job."""
-    return job.process_timeout_s + job.gap_s + GRACE_S
+    return job.process_timeout_s + job.gap_s + grace_s(job.process_timeout_s)
 
 
 def lease_ttl_s(process_timeout_s: float) -> float:
@@ -25,7 +30,7 @@ def lease_ttl_s(process_timeout_s: float) -> float:
 
     With this margin it is renewed about once a minute, however short the windows are.
     """
-    return process_timeout_s + GRACE_S + MARGIN_S
+    return process_timeout_s + grace_s(process_timeout_s) + MARGIN_S
 
 
 class Intake:

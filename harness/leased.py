@@ -8,15 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..targets.agent.job import PROCESS_TIMEOUT_S, Job
+from ..targets.agent.job import Job
 from ..targets.board import Board
 from ..targets.claim import Claim, claim_for
+from ..targets.deadlines import process_timeout_s, reconnect_s
 from ..targets.errors import TargetError, TransientTargetError
 from ..targets.lease import LeaseLostError
 from ..targets.open import OpenBoard
 from ..targets.session import Session, start_session, stop_session
 from ..targets.watch import AgentLostError, watch
-from .intake import GRACE_S, lease_ttl_s
+from .intake import grace_s, lease_ttl_s
 from .store import Store
 
 
@@ -25,7 +26,7 @@ def run_claim(store: Store, run_id: str, plan_name: str, board: Board) -> Claim:
     return claim_for(
         run_id,
         f"run {run_id} of plan {plan_name}",
-        ttl_s=lease_ttl_s(PROCESS_TIMEOUT_S),
+        ttl_s=lease_ttl_s(process_timeout_s()),
         least_token=store.newest_token(board.name, besides=run_id),
     )
 
@@ -52,12 +53,22 @@ def follow(
     mirror: Path,
     on_event: Callable[[Mapping[str, Any]], None],
     cancel: threading.Event,
+    say: Callable[[str], None],
 ) -> str:
     """`watch`, but an end that somebody else brought about by taking the board is told as LeaseLostError."""
     mirror.parent.mkdir(parents=True, exist_ok=True)
     reconnect = opened.reconnect
     try:
-        state = watch(session, reconnect=reconnect, mirror=mirror, on_event=on_event, cancel=cancel, grace_s=GRACE_S)
+        state = watch(
+            session,
+            reconnect=reconnect,
+            mirror=mirror,
+            on_event=on_event,
+            cancel=cancel,
+            say=say,
+            give_up_s=reconnect_s(),
+            grace_s=grace_s(session.job.process_timeout_s),
+        )
     except LeaseLostError:
         with suppress(TargetError):  # who has the board now may have ended it, or it is out of reach
             stop_session(session, reconnect())

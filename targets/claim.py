@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import math
 import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .errors import TargetError
+from .deadlines import setting_s
 
 TTL_SETTING, WAIT_SETTING = "HILBENCH_LEASE_TTL_S", "HILBENCH_LEASE_WAIT_S"
 USUAL_TTL_S = 300.0  # of a look at a board: each of its runtimes may take two minutes to be imported
@@ -75,23 +74,10 @@ def claim_for(what: str, note: str, *, ttl_s: float = USUAL_TTL_S, least_token: 
         owner=f"{socket.gethostname()}:{what}",
         person=this_person(),
         note=note,
-        ttl_s=_setting_s(TTL_SETTING, ttl_s, least=1.0),
-        wait_s=_setting_s(WAIT_SETTING, USUAL_WAIT_S, least=0.0),
+        ttl_s=setting_s(TTL_SETTING, ttl_s, least=1.0),
+        wait_s=setting_s(WAIT_SETTING, USUAL_WAIT_S, least=0.0),
         least_token=least_token,
     )
-
-
-def _setting_s(name: str, usual_s: float, *, least: float) -> float:
-    text = os.environ.get(name)
-    if not text:
-        return usual_s
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value < math.inf:
-        raise TargetError(f'{name} is "{text}"; it must be a number of seconds, at least {least:g}')
-    return value
 
 
 def holder_from_lines(lines: Sequence[str]) -> Holder:

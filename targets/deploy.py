@@ -16,6 +16,7 @@ CACHE_FOLDER = "cache"
 _LOOK_TIMEOUT_S = 60.0
 _SEND_LEAST_S = 120.0
 _SLOWEST_BYTES_PER_S = 50_000  # a poor radio link; what is slower counts as lost
+_SLOWEST_HASHING_BYTES_PER_S = 2_000_000
 _MARGIN_BYTES = 1 << 20  # a board whose disk is filled to the last block cannot even write its journal
 
 
@@ -30,16 +31,20 @@ def deploy(
 ) -> Mapping[str, str]:
     """Bring files (sha256 -> local path) to the board's cache and return sha256 -> path on the board.
 
-    The cache is `<workdir>/cache/<sha256><suffix>`. The board is asked once what it has; a file of the right size
-    counts as there, as its sha256 was checked when it came. With `cache_limit_bytes`, files that were not used longest
-    and that no job names make room first. Raises BoardFullError before anything is sent where the rest does not fit,
-    and TargetError where a local file is not what its hash says.
+    The cache is `<workdir>/cache/<sha256><suffix>`. The board is asked what it has, and hashes what has the right size:
+    memory cards lose bits without a word, and a wrong model would be measured. With `cache_limit_bytes`, files that
+    were not used longest and that no job names make room first. Raises BoardFullError before anything is sent where the
+    rest does not fit, and TargetError where a local file is not what its hash says.
     """
     folder = f"{workdir}/{CACHE_FOLDER}"
     names = {sha256: f"{sha256}{path.suffix}" for sha256, path in files.items()}
     sizes = {sha256: _size_bytes(path) for sha256, path in files.items()}
     look = _look(connection, folder, tuple(names.values()), board)
-    lacking = [sha256 for sha256 in files if look.sizes_bytes.get(names[sha256]) != sizes[sha256]]
+    whole = {names[sha256]: sha256 for sha256 in files if look.sizes_bytes.get(names[sha256]) == sizes[sha256]}
+    damaged = _damaged(connection, folder, whole, sum(sizes[sha256] for sha256 in whole.values()))
+    for name, found in damaged.items():
+        progress(f"{name} in the board's cache is damaged (its sha256 is {found[:12]}…): it is sent again")
+    lacking = [sha256 for sha256 in files if names[sha256] not in whole or names[sha256] in damaged]
     needed_bytes, free_bytes = sum(sizes[sha256] for sha256 in lacking), look.free_bytes
     if cache_limit_bytes is not None:
         short = 0 if free_bytes is None or not lacking else needed_bytes + _MARGIN_BYTES - free_bytes
@@ -128,6 +133,19 @@ def _remove(
     progress(f"removing {len(gone)} files that were not used longest from the cache, {megabytes(freed_bytes)}")
     done = connection.run(f"rm -f {files}; {free_space_command(f'{folder}/.')}", timeout_s=_LOOK_TIMEOUT_S)
     return parse_free_bytes(done.stdout.decode(errors="replace"))
+
+
+def _damaged(connection: Connection, folder: str, expected: Mapping[str, str], size_bytes: int) -> Mapping[str, str]:
+    """The files of the cache (name -> sha256 that was found) that are not what their names say."""
+    if not expected:
+        return {}
+    python = "import hashlib,sys;[print(hashlib.sha256(open(n,'rb').read()).hexdigest(),n) for n in sys.argv[1:]]"
+    names = " ".join(map(quoted, expected))
+    command = f"cd {quoted(folder)} && {{ sha256sum {names} 2>/dev/null || python3 -c {quoted(python)} {names}; }}"
+    done = connection.run(command, timeout_s=_LOOK_TIMEOUT_S + size_bytes / _SLOWEST_HASHING_BYTES_PER_S)
+    lines = (line.split() for line in done.stdout.decode(errors="replace").splitlines())
+    found = {words[1].lstrip("*"): words[0] for words in lines if len(words) == 2}
+    return {name: found.get(name, "unknown") for name, sha256 in expected.items() if found.get(name) != sha256}
 
 
 def _size_bytes(path: Path) -> int:

@@ -21,6 +21,7 @@ from .lease_script import AGENT_LEFT, BUSY, HELD, LEASE, LOST
 
 _COMMAND_TIMEOUT_S = 60.0
 _GUARDED_TIMEOUT_S = 180.0
+_RELEASE_TIMEOUT_S = 10.0  # a board that is out of reach keeps nobody waiting: its lease ends by itself
 _ROUNDING_S = 1.0  # the board counts whole seconds
 
 
@@ -96,7 +97,7 @@ class Lease:
     def release(self) -> None:
         """Give the board back. A lease that was lost, or cannot be given back now, ends by itself."""
         with suppress(TargetError), self._lock:
-            self._run("release", self.claim.owner, str(self.token))
+            self._run("release", self.claim.owner, str(self.token), timeout_s=_RELEASE_TIMEOUT_S)
 
     def _note_taken(self, sent_s: float) -> None:
         """It was taken or renewed by a command that was sent at this moment."""
@@ -106,12 +107,12 @@ class Lease:
         _refuse_lost(done)
         _completed(done, self._workdir)
 
-    def _run(self, *words: str) -> Completed:
+    def _run(self, *words: str, timeout_s: float = _COMMAND_TIMEOUT_S) -> Completed:
         try:
-            return _ask(self._connection, self._workdir, words, clock=self._clock)
+            return _ask(self._connection, self._workdir, words, clock=self._clock, timeout_s=timeout_s)
         except TransientTargetError:
             self._connection = self._reconnect()
-            return _ask(self._connection, self._workdir, words, clock=self._clock)
+            return _ask(self._connection, self._workdir, words, clock=self._clock, timeout_s=timeout_s)
 
 
 def acquire(

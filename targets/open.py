@@ -14,6 +14,7 @@ from typing import Any
 from .board import Board, EmulatedAddress, LocalAddress, SshAddress
 from .claim import Claim, claim_for
 from .connection import Connection
+from .deadlines import connect_timeout_s
 from .errors import EmulatorError
 from .lease import Lease
 from .leasewait import leased
@@ -80,7 +81,7 @@ def _connector(address: SshAddress | LocalAddress) -> Callable[[], Connection]:
         return open_local
     from .ssh import open_ssh
 
-    return lambda: open_ssh(address)
+    return lambda: open_ssh(address, timeout_s=connect_timeout_s())
 
 
 class _Opened:
@@ -149,7 +150,7 @@ def _emulated(
     def connect() -> Connection:
         if not machine.alive():
             raise EmulatorError("QEMU, which emulates this board, has ended")
-        connection = open_ssh(where)
+        connection = open_ssh(where, timeout_s=connect_timeout_s())
         connection.run(set_clock_command(time.time()), timeout_s=30)
         return connection
 

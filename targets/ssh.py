@@ -11,6 +11,7 @@ import errno
 import logging
 import random
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,9 @@ _DEAD_PEER_S = 8  # unacknowledged data for this long: the peer is gone
 _KEEPALIVE_S = (5, 3, 3)  # idle before the first probe, between probes, probes
 _BANNER_TIMEOUT_S = 15.0
 _MOST_AGENT_KEYS = 5  # each key offered counts against sshd's MaxAuthTries, 6
+_MOST_LOGINS = 8  # at once on one jump host: above 10 sshd drops some of them (MaxStartups)
+_jump_lock = threading.Lock()
+_jump_turns: dict[tuple[str, int], threading.BoundedSemaphore] = {}
 _LOG_NAME = "hilbench.targets.ssh.transport"
 
 
@@ -48,7 +52,7 @@ def open_ssh(address: SshAddress, *, timeout_s: float = _CONNECT_TIMEOUT_S) -> S
     name = f"{address.user}@{address.host}:{address.port}"
     deadline = Deadline(timeout_s)
     pinned = pinned_keys(address.host, address.port, host_key=address.host_key, known_hosts=address.known_hosts)
-    jump = open_ssh(address.jump, timeout_s=timeout_s) if address.jump is not None else None
+    jump = _open_jump(address.jump, timeout_s) if address.jump is not None else None
     try:
         transport = _greeted(address, name, jump, [key.type for key in pinned[0]], deadline)
         try:
@@ -75,7 +79,7 @@ def server_key(
     """
     name = f"{address.host}:{address.port}"
     deadline = Deadline(timeout_s)
-    jump = open_ssh(address.jump, timeout_s=timeout_s) if address.jump is not None else None
+    jump = _open_jump(address.jump, timeout_s) if address.jump is not None else None
     try:
         transport = _greeted(address, name, jump, list(types), deadline)
         try:
@@ -86,6 +90,18 @@ def server_key(
     finally:
         if jump is not None:
             jump.close()
+
+
+def _open_jump(address: SshAddress, timeout_s: float) -> SshConnection:
+    """Connect to a jump host. Who must wait for a turn does so up to `timeout_s`, on top of the connecting itself."""
+    with _jump_lock:
+        turns = _jump_turns.setdefault((address.host, address.port), threading.BoundedSemaphore(_MOST_LOGINS))
+    if not turns.acquire(timeout=timeout_s):
+        raise TransientTargetError(f"{address.host}:{address.port}: this jump host is busy with other connections")
+    try:
+        return open_ssh(address, timeout_s=timeout_s)
+    finally:
+        turns.release()
 
 
 class SshConnection:

@@ -24,6 +24,7 @@ _EXPIRIES = 2
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _BOOT_ID_TIMEOUT_S = 60.0
 _CANCEL_POLL_S = 0.2
+_NEARLY = 0.95
 
 # $1 folder, $2 first byte (from 1). Sleeps in `read` until the agent rings; ends when the agent has ended, as the pipe
 # then has no writer left (it is opened for both for a moment, lest the opening waits for one). An earlier follower that
@@ -57,6 +58,7 @@ def watch(
     mirror: Path,
     on_event: EventSink,
     cancel: threading.Event | None = None,
+    say: Callable[[str], None] = lambda _: None,
     give_up_s: float = 180.0,
     grace_s: float = 30.0,
 ) -> str:
@@ -69,6 +71,7 @@ def watch(
         on_event: called with each event, arrays decoded to numpy, in order, once per call of `watch`. In a `gap` event
             the board is free for `gap_s` seconds. What it raises ends the watching, not the agent.
         cancel: when set, the agent is stopped, and `watch` returns once that is done.
+        say: told in a sentence when the connection is lost or silent, and when the board answers again.
         give_up_s: how long a lost connection is tried again, by this machine's clock.
         grace_s: silence on top of `process_timeout_s` before the process under way is given up, by this machine's
             clock: a board that is emulated cannot judge that by its own.
@@ -82,10 +85,14 @@ def watch(
         expiries = 0
         while follower.end is None:
             mark = follower.offset
-            _follow(follower, silence_s)
+            broken = _follow(follower, silence_s)
             if follower.end is not None:
                 break
+            if broken is not None:
+                say(f"{broken}; its agent may go on measuring; trying to reach it for up to {give_up_s:g} s")
             state = _with_connection(follower, reconnect, give_up_s, cancel)
+            if broken is not None:
+                say(f"the board answers again; {_progress(follower)}")
             if follower.end is not None:
                 break
             _require_alive(follower, state)
@@ -111,13 +118,16 @@ class _Follower:
         self._unfinished = b""
         self._on_event = on_event
         self._heard = time.monotonic()
-        self._file = mirror.open("a+b")
+        self._mirror = mirror
+        with self._explained():
+            self._file = mirror.open("a+b")
 
     def __enter__(self) -> _Follower:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what a full disk refused was told when it was written
+            self._file.close()
 
     def replay(self) -> None:
         """Hand on what an earlier watch has mirrored."""
@@ -128,10 +138,11 @@ class _Follower:
 
     def take(self, piece: bytes) -> None:
         """Mirror bytes of the journal, sync them at line ends, hand on the events that are whole."""
-        self._file.write(piece)
-        if b"\n" in piece:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        with self._explained():
+            self._file.write(piece)
+            if b"\n" in piece:
+                self._file.flush()
+                os.fsync(self._file.fileno())
         self.offset += len(piece)
         self._heard = time.monotonic()
         self._parse(piece)
@@ -139,6 +150,16 @@ class _Follower:
     def silent_s(self) -> float:
         """Seconds since the journal last grew, by this machine's clock."""
         return time.monotonic() - self._heard
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        """What this machine's disk refuses, in a sentence. The journal on the board has it all the same."""
+        try:
+            yield
+        except OSError as error:
+            raise TargetError(
+                f"the copy of the journal, {self._mirror}, cannot be written: {error.strerror}"
+            ) from error
 
     def _parse(self, piece: bytes) -> None:
         *lines, self._unfinished = (self._unfinished + piece).split(b"\n")
@@ -162,19 +183,23 @@ class _Follower:
                 pass
 
 
-def _follow(follower: _Follower, silence_s: float) -> None:
-    """Stream the journal until the agent has ended, the connection is lost or silent for too long."""
+def _follow(follower: _Follower, silence_s: float) -> str | None:
+    """Stream the journal until the agent has ended (None), the connection is lost or silent for too long (in words)."""
     session = follower.session
     words = ["sh", "-c", _FOLLOW, "sh", session.jobdir, str(follower.offset + 1)]
     stream = follower.connection.stream(shlex.join(words), idle_timeout_s=silence_s)
+    heard = time.monotonic()
     try:
         for piece in stream:
             follower.take(piece)
-    except TransientTargetError:
-        pass  # which of the two it was, the agent's state tells
+            heard = time.monotonic()
+    except TransientTargetError:  # why, the agent's state tells
+        silent = time.monotonic() - heard >= _NEARLY * silence_s
+        return f"the board has been silent for {silence_s:.0f} s" if silent else "the connection to the board was lost"
     finally:
         if isinstance(stream, Generator):
             stream.close()
+    return None
 
 
 def _with_connection(
@@ -184,10 +209,13 @@ def _with_connection(
     cancel: threading.Event | None,
 ) -> dict[str, Any]:
     """The agent's state, asked before the rest of the journal is fetched; reconnects with growing delays if needed."""
-    deadline, delay_s = time.monotonic() + give_up_s, _FIRST_DELAY_S
+    deadline, delay_s, tries = time.monotonic() + give_up_s, _FIRST_DELAY_S, 0
     while True:
         try:
-            _require_same_boot(follower)
+            if tries:
+                follower.connection = reconnect()
+            # A connection that has fallen silent must not use up the time in which a new one might work.
+            _require_same_boot(follower, min(_BOOT_ID_TIMEOUT_S, max(1.0, give_up_s / 3)))
             if follower.end is not None:
                 return {}
             if cancel is not None and cancel.is_set():
@@ -195,13 +223,14 @@ def _with_connection(
             state = ask_agent(follower.session, follower.connection, "status")
             _drain(follower, state)
             return state
-        except TransientTargetError:
-            if time.monotonic() + delay_s > deadline:
-                raise
+        except TransientTargetError as error:
+            if tries and time.monotonic() + delay_s > deadline:
+                raise TransientTargetError(
+                    f"the board could not be reached again within {give_up_s:g} s ({error}); "
+                    "its agent may go on measuring, and the next run collects that"
+                ) from error
         time.sleep(delay_s)
-        delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
-        with suppress(TransientTargetError):
-            follower.connection = reconnect()
+        tries, delay_s = tries + 1, min(2 * delay_s, _LONGEST_DELAY_S)
 
 
 def _drain(follower: _Follower, state: dict[str, Any]) -> None:
@@ -222,12 +251,12 @@ def _fetch(follower: _Follower) -> None:
         follower.take(done.stdout)
 
 
-def _require_same_boot(follower: _Follower) -> None:
+def _require_same_boot(follower: _Follower, timeout_s: float) -> None:
     """Asked first and without the agent: after a sudden end the board's disk may have lost the agent's file.
 
     A journal that ended before the restart is whole all the same, so what is left of it is fetched before complaining.
     """
-    done = follower.connection.run(f"cat {_BOOT_ID}", timeout_s=_BOOT_ID_TIMEOUT_S)
+    done = follower.connection.run(f"cat {_BOOT_ID}", timeout_s=timeout_s)
     if done.status != 0 or done.stdout.decode(errors="replace").strip() == follower.session.boot_id:
         return
     _fetch(follower)

@@ -15,6 +15,10 @@ from typing import Any
 
 import pytest
 
+from .recording import fault, pytest_terminal_summary
+
+__all__ = ["fault", "pytest_terminal_summary"]
+
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "models" / "digits"
 HILBENCH = Path(sys.executable).parent / "hilbench"

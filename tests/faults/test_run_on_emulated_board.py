@@ -11,6 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
 from .conftest import PLAN, Lab, running_qemus, wait_for_processes
+from .ledger import measured, stored
+from .recording import Fault, sentence
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -59,7 +61,7 @@ def test_ctrl_c_stops_cleanly_keeps_what_was_measured_and_leaves_no_qemu(lab: La
     assert "interrupted" in stdout
 
 
-def test_a_killed_agent_is_noticed_at_once_and_said_so(lab: Lab) -> None:
+def test_a_killed_agent_is_noticed_at_once_and_said_so(lab: Lab, fault: Fault) -> None:
     lab.write(plan=PLAN + "protocol: quick\n")
     process = lab.start("run", "plan.yaml")
     wait_for_processes(process, "a72", 5)
@@ -77,6 +79,7 @@ def test_a_killed_agent_is_noticed_at_once_and_said_so(lab: Lab) -> None:
         host_key=image.host_key,
     )
     connection = open_ssh(address)
+    before = measured(lab.folder)
     found = "grep -la '[.]pyz' /proc/[0-9]*/cmdline 2>/dev/null"
     killed = connection.run(f"for f in $({found}); do kill -9 $(basename $(dirname $f)); done", timeout_s=60)
     assert killed.status == 0, killed.stderr
@@ -87,11 +90,13 @@ def test_a_killed_agent_is_noticed_at_once_and_said_so(lab: Lab) -> None:
     cells = lab.export()["cells"]
     assert any("agent on the board was killed" in (cell["reason"] or "") for cell in cells)
     assert trial_count(lab) > 0
+    seen = sentence(stderr, "agent on the board was killed")
+    fault("agent-killed", seen=seen, before=before, after=stored(lab.folder))
 
 
 def hungry_model(path: Path) -> None:
-    """A model whose one intermediate result has 0.8 GB: more than the board has."""
-    shape = numpy_helper.from_array(np.array([14000, 14000], np.int64), "shape")
+    """A model with a result of 376 MB: the kernel grants them, as 411 MB are there in all, and then has not so much."""
+    shape = numpy_helper.from_array(np.array([9700, 9700], np.int64), "shape")
     nodes = [
         helper.make_node("Reshape", ["x", "one"], ["scalar"]),
         helper.make_node("Expand", ["scalar", "shape"], ["large"]),
@@ -115,7 +120,7 @@ def odd_model(path: Path) -> None:
     save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
 
 
-def test_models_that_cannot_run_get_their_reason_and_the_others_go_on(lab: Lab) -> None:
+def test_models_that_cannot_run_get_their_reason_and_the_others_go_on(lab: Lab, fault: Fault) -> None:
     hungry_model(lab.folder / "hungry.onnx")
     odd_model(lab.folder / "odd.onnx")
     models = "models:\n  hungry: {file: hungry.onnx}\n  odd: {file: odd.onnx}\n"
@@ -125,7 +130,11 @@ def test_models_that_cannot_run_get_their_reason_and_the_others_go_on(lab: Lab) 
     cells = {cell["model"]: cell for cell in lab.export()["cells"]}
     assert cells["digits"]["outcome"] == "ok"
     assert cells["hungry"]["outcome"] == "error"
-    assert "memory" in cells["hungry"]["reason"]
+    assert "(out-of-memory killer)" in cells["hungry"]["reason"]
+    (console,) = lab.host_dir.glob("a72-*/console.log")
+    assert "Out of memory: Killed process" in console.read_text(errors="replace"), "the kernel's own word"
     assert cells["odd"]["outcome"] == "unsupported"
     assert "Frobnicate" in cells["odd"]["reason"]
     assert cells["odd"]["instructions"] is None
+    seen = sentence(done.stderr, "(out-of-memory killer)")
+    fault("out-of-memory-killer", seen=seen, before=measured(lab.folder), after=stored(lab.folder))

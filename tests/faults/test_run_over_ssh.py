@@ -15,6 +15,8 @@ import pytest
 
 from ..targets.openssh_server import OpensshServer, free_port, running
 from .conftest import DIGITS, Lab, wait_for_processes
+from .ledger import measured, stored
+from .recording import Fault, sentence
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -52,7 +54,9 @@ def banner_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpensshS
         yield server
 
 
-def test_bench_gives_a_first_figure_over_ssh_through_a_greeting_shell(lab: Lab, banner_server: OpensshServer) -> None:
+def test_bench_gives_a_first_figure_over_ssh_through_a_greeting_shell_without_sftp(
+    lab: Lab, banner_server: OpensshServer, fault: Fault
+) -> None:
     (lab.folder / "inventory.yaml").write_text(inventory(banner_server, lab.folder / "work"))
     done = lab.run("bench", DIGITS / "digits.onnx", "--board", "board")
     assert done.returncode == 0, done.stderr
@@ -70,6 +74,8 @@ def test_bench_gives_a_first_figure_over_ssh_through_a_greeting_shell(lab: Lab, 
     exported = lab.export()["run"]["id"]
     assert lab.run("schema", "plan").returncode == 0
     assert exported in lab.run("report", "latest").stdout
+    seen = sentence(done.stderr, "board: sending")
+    fault("sshd-without-sftp", seen=seen, before=measured(lab.folder), after=stored(lab.folder))
 
 
 def test_a_host_key_that_changed_is_never_accepted(lab: Lab, banner_server: OpensshServer, tmp_path: Path) -> None:

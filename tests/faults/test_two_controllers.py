@@ -15,6 +15,8 @@ from hilbench.targets.emulated.host import MachineLock, machine_folder
 
 from ..targets.openssh_server import OpensshServer, free_port, running
 from .conftest import PLAN, Lab, wait_for_processes
+from .ledger import measured, stored
+from .recording import Fault, sentence
 from .test_run_over_ssh import inventory
 
 pytestmark = pytest.mark.timeout(300)
@@ -90,7 +92,7 @@ def trials(lab: Lab) -> int:
 
 
 def test_the_second_waits_says_who_has_the_board_and_gets_it_after_the_first_was_killed(
-    labs: tuple[Lab, Lab], tmp_path: Path
+    labs: tuple[Lab, Lab], tmp_path: Path, fault: Fault
 ) -> None:
     one, two = labs
     first = one.start("run", "plan.yaml")
@@ -105,6 +107,7 @@ def test_the_second_waits_says_who_has_the_board_and_gets_it_after_the_first_was
     assert shown["note"] == f"run {run_id(one)} of plan small"
     assert 0 < shown["remaining_s"] <= TTL_S
 
+    before = measured(one.folder, tmp_path / "work")
     first.send_signal(signal.SIGKILL)
     first.wait(10)
     wait_for_processes(second, "board", 2)
@@ -119,12 +122,14 @@ def test_the_second_waits_says_who_has_the_board_and_gets_it_after_the_first_was
     assert "taking over the job" in again.stderr
     assert "was stopped, as by somebody who took the board meanwhile" in again.stderr
     assert [cell["latency_ns"]["blocks"] for cell in one.export()["cells"]] == [6]
+    fault("two-controllers", seen=sentence(said, "waiting up to"), before=before, after=stored(one.folder))
 
 
-def test_late_results_of_a_silent_controller_are_refused(labs: tuple[Lab, Lab], tmp_path: Path) -> None:
+def test_late_results_of_a_silent_controller_are_refused(labs: tuple[Lab, Lab], tmp_path: Path, fault: Fault) -> None:
     one, two = labs
     first = one.start("run", "plan.yaml")
     wait_for_processes(first, "board", 2)
+    kept = stored(one.folder)
     first.send_signal(signal.SIGSTOP)  # a controller whose machine sleeps: its agent goes on for a while
     before = trials(one)
     second = two.start("run", "plan.yaml")
@@ -141,6 +146,8 @@ def test_late_results_of_a_silent_controller_are_refused(labs: tuple[Lab, Lab], 
     os.killpg(second.pid, signal.SIGINT)
     second.communicate(timeout=60)
     assert second.returncode == 130
+    seen = sentence(stderr, "the lease of the board was lost")
+    fault("silent-lease-holder", seen=seen, before=kept, after=stored(one.folder))
 
 
 def test_a_person_keeps_a_board_for_a_while(labs: tuple[Lab, Lab], monkeypatch: pytest.MonkeyPatch) -> None:

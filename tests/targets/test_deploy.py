@@ -70,7 +70,7 @@ def test_files_are_sent_once_and_lie_under_their_hash(connection: Counting, tmp_
     before = connection.runs
     assert deploy(connection, str(workdir), files, board="pi5") == paths
     assert connection.sent == ["a.onnx", "b.npz"]
-    assert connection.runs == before + 1  # one question, whatever the number of files
+    assert connection.runs == before + 2  # what is there, and whether it is whole: however many files
 
 
 def test_only_what_lacks_is_sent(connection: Counting, tmp_path: Path) -> None:
@@ -87,6 +87,18 @@ def test_a_file_of_the_wrong_size_is_sent_again(connection: Counting, tmp_path: 
     Path(path).write_text("fir")
     deploy(connection, str(tmp_path / "work"), files)
     assert Path(path).read_text() == "first"
+
+
+def test_a_file_that_was_damaged_on_the_board_is_sent_again_and_said(connection: Counting, tmp_path: Path) -> None:
+    files = made(tmp_path, a_onnx="first", b_onnx="second")
+    path, _ = deploy(connection, str(tmp_path / "work"), files).values()
+    Path(path).write_text("furst")
+    connection.sent.clear()
+    said: list[str] = []
+    deploy(connection, str(tmp_path / "work"), files, progress=said.append)
+    assert Path(path).read_text() == "first"
+    assert connection.sent == ["a.onnx"]
+    assert said[0].startswith(f"{Path(path).name} in the board's cache is damaged (its sha256 is ")
 
 
 def test_a_local_file_that_changed_is_refused_and_not_kept(connection: Counting, tmp_path: Path) -> None:

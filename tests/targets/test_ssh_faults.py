@@ -20,6 +20,7 @@ from hilbench.targets.ssh import SshConnection, open_ssh
 
 from .connection_contract import names_in, until
 from .openssh_server import OpensshServer, running
+from .tcp_proxy import TcpProxy
 
 MB = 1_000_000
 SFTP_SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/lib/sftp-server", "/usr/libexec/openssh/sftp-server")
@@ -108,7 +109,7 @@ def test_server_killed_in_mid_transfer_leaves_no_finished_file(tmp_path: Path, s
     big, folder = tmp_path / "big", tmp_path / "board"
     folder.mkdir()
     big.write_bytes(os.urandom(8 * MB))
-    with running(tmp_path / "server", sftp=sftp) as server, Proxy(server.port, cut_after_bytes=3 * MB) as proxy:
+    with running(tmp_path / "server", sftp=sftp) as server, TcpProxy(server.port, cut_after_bytes=3 * MB) as proxy:
         connection = open_ssh(server.address(port=proxy.port))
         with pytest.raises(TransientTargetError):
             connection.put(big, f"{folder}/model", timeout_s=60)
@@ -122,7 +123,7 @@ def test_server_killed_in_mid_transfer_leaves_no_finished_file(tmp_path: Path, s
 def test_connection_cut_in_mid_download_leaves_no_local_file(server: OpensshServer, tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(os.urandom(8 * MB))
     (tmp_path / "here").mkdir()
-    with Proxy(server.port, cut_after_bytes=3 * MB) as proxy:
+    with TcpProxy(server.port, cut_after_bytes=3 * MB) as proxy:
         connection = open_ssh(server.address(port=proxy.port))
         with pytest.raises(TransientTargetError):
             connection.get(str(tmp_path / "big"), tmp_path / "here" / "big", timeout_s=60)
@@ -134,7 +135,7 @@ def test_connection_cut_in_mid_download_leaves_no_local_file(server: OpensshServ
 def test_connection_cut_while_it_opens_is_tried_again_until_the_deadline(
     server: OpensshServer, after_bytes: int
 ) -> None:
-    with Proxy(server.port, cut_after_bytes=after_bytes) as proxy:
+    with TcpProxy(server.port, cut_after_bytes=after_bytes) as proxy:
         with pytest.raises(TransientTargetError, match="connecting"):
             open_ssh(server.address(port=proxy.port), timeout_s=2)
         assert proxy.connections > 1
@@ -196,7 +197,7 @@ def test_a_server_that_never_greets_is_lost_at_the_deadline(server: OpensshServe
 
 
 def test_a_server_frozen_at_the_greeting_is_lost_at_the_deadline(server: OpensshServer) -> None:
-    with Proxy(server.port, stall_after_bytes=60) as proxy, pytest.raises(TransientTargetError, match="connecting"):
+    with TcpProxy(server.port, stall_after_bytes=60) as proxy, pytest.raises(TransientTargetError, match="connecting"):
         open_ssh(server.address(port=proxy.port), timeout_s=2)
 
 
@@ -347,58 +348,3 @@ def test_a_pulled_cable_is_noticed_long_before_the_deadline(
         connection.run(command, timeout_s=80, stdin=stdin)
     puller.join()
     connection.close()
-
-
-class Proxy:
-    """Passes TCP on to a port; cuts every connection (RST) after so many bytes in both directions, or falls silent."""
-
-    def __init__(self, port: int, *, cut_after_bytes: int | None = None, stall_after_bytes: int | None = None) -> None:
-        self._to, self._cut_after, self._stall_after = port, cut_after_bytes, stall_after_bytes
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listening.getsockname()[1])
-        self.cut = False
-        self.connections = 0
-        self._sockets: list[socket.socket] = []
-
-    def __enter__(self) -> Proxy:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listening.close()
-        for sock in self._sockets:
-            sock.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listening.accept()
-                far = socket.create_connection(("127.0.0.1", self._to))
-            except OSError:
-                return
-            self.connections += 1
-            self._sockets += [near, far]
-            passed = [0]
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pass, args=(source, sink, passed), daemon=True).start()
-
-    def _pass(self, source: socket.socket, sink: socket.socket, passed: list[int]) -> None:
-        try:
-            while data := source.recv(4096):
-                passed[0] += len(data)
-                if self._stall_after is not None and passed[0] > self._stall_after:
-                    return
-                if self._cut_after is not None and passed[0] > self._cut_after:
-                    self.cut = True
-                    break
-                sink.sendall(data)
-        except OSError:
-            pass
-        for sock in (source, sink):
-            # Linger 0: close sends RST, as a firewall that forgot the connection would.
-            try:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-                sock.shutdown(socket.SHUT_RDWR)
-                sock.close()
-            except OSError:
-                pass
