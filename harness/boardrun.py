@@ -216,7 +216,8 @@ def _job(
     for cell in alive:
         files |= context.prepared.files(cell, board)
     say = context.progress.about(board.name)
-    remote = deploy(opened.connection, board.workdir, files, progress=say, board=board.name)
+    limit = board.cache_limit_bytes
+    remote = deploy(opened.connection, board.workdir, files, progress=say, board=board.name, cache_limit_bytes=limit)
     return Job(
         job_id=f"{context.run_id}.{board.name.replace('@', '-').replace(':', '-')}.{state.attempt}",
         mode="count" if board.emulated else "latency",

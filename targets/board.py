@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+DEFAULT_CACHE_LIMIT_MIB = 2048
+
 
 class Role(StrEnum):
     """What a board is for: `target` ships, `reference` is for comparison, `emulated` counts instead of timing."""
@@ -85,6 +87,7 @@ class Board:
     runtimes: tuple[BoardRuntime, ...]
     kind: str | None = None
     workdir: str = "/var/tmp/hilbench"  # noqa: S108  shared by all accounts of the board on purpose
+    cache_limit_bytes: int = DEFAULT_CACHE_LIMIT_MIB * 2**20
     tags: tuple[str, ...] = ()
     note: str = ""
     power_cycle: tuple[str, ...] = ()

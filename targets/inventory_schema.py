@@ -124,6 +124,9 @@ class Layer(SshKeys):
     )
     runtimes: list[Runtime] | None = Field(None, min_length=1, description="runtimes on the board")
     workdir: str | None = Field(None, pattern=r"^/", description="folder on the board (/var/tmp/hilbench)")
+    cache_limit_mib: Annotated[int, Field(ge=16, le=2**20)] | None = Field(
+        None, description="how much of the board's disk models may fill in the cache, in MiB (2048)"
+    )
     tags: list[str] | None = Field(None, description="words to select boards by")
     note: str | None = Field(None, description="anything a person should know")
     power_cycle: Annotated[str, AfterValidator(check_template)] | None = Field(

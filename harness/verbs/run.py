@@ -55,8 +55,11 @@ def show_result(result: RunResult, again: str, *, as_json: bool) -> None:
     """The figures in brief, the run's id and the report's path. `again` is the command that goes on with the run."""
     from ...reports.summary import summarize
     from ..brief import brief
+    from ..stepsummary import append_step_summary
 
     record = result.record
+    if (failed := append_step_summary(record)) is not None:
+        click.echo(f"hilbench: {failed}", err=True)
     if as_json:
         cells = [{"cell": r.cell_id, "outcome": r.outcome.value, "reason": r.reason} for r in record.records]
         emit({"run": record.run_id, "state": record.state, "report": str(result.report), "cells": cells})
