@@ -91,8 +91,9 @@ def _counted(board: Board, errand: Errand, store: Store, tell: Callable[[Event],
     try:
         yield
     except TargetError as error:
-        log_event("board-lost", " ".join(str(error).split()), failed=True)
-        if is_the_boards_fault(error):
+        lost = is_the_boards_fault(error)
+        log_event("board-lost" if lost else "board-left", " ".join(str(error).split()), failed=lost)
+        if lost:
             quarantined = note_failure(store, board.name, errand.run_id, error)
             if quarantined is not None:
                 sentence = quarantine_sentence(board.name, quarantined)
