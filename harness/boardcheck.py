@@ -17,7 +17,7 @@ from ..targets.probes import ask_probes
 from ..targets.provision import RuntimeFound, is_provisioned, runtime_versions
 from ..targets.vitals import ask_vitals
 from .errors import StoreError
-from .health import Action, Needs, Problem, problems
+from .health import Action, Problem, needs_of, problems
 from .home import Home, find_home
 from .log import about, log_event
 from .quarantine import Standing, quarantine_sentence, release, standing, standings
@@ -86,7 +86,8 @@ def board_standings(known: Boards, names: Sequence[str]) -> dict[str, Standing |
 def _problems(opened: OpenBoard) -> tuple[Problem, ...]:
     asked_s = time.time()
     facts = ask_vitals(opened.connection, opened.board)
-    return problems(opened.board.name, facts, Needs(timed=not opened.board.emulated), clock_s=asked_s)
+    needs = needs_of(facts.get("cache") or (), {}, model_bytes=0, timed=not opened.board.emulated)
+    return problems(opened.board.name, facts, needs, clock_s=asked_s)
 
 
 def _may_be_used(board: Board, name: str, found: RuntimeFound) -> bool:

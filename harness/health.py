@@ -1,4 +1,4 @@
-"""Whether a board is fit for a job: what it says of itself now, judged. Pure; `ready.py` asks and acts.
+"""Whether a board is fit for a job: what it says of itself now, judged. `ready.py` asks and acts.
 
 Facts have the names and the units of `targets/vitals.py`. What a board does not tell is None and is not judged: a board
 without a thermal sensor is not at 0 °C. Whether its runtimes can be used is asked where they are provided.
@@ -6,11 +6,13 @@ without a thermal sensor is not at 0 °C. Whether its runtimes can be used is as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+from ..targets.cachelimit import CacheFile
 from ..targets.transfer import megabytes
 
 Facts = Mapping[str, Any]
@@ -54,17 +56,34 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What a job needs of a board beyond the spare room. `timed` is False where only instructions are counted."""
+    """What a job needs of a board beyond the spare room. `timed` is False where only instructions are counted.
+
+    `removable_bytes` lie in the board's cache and make room when files are sent.
+    """
 
     sent_bytes: int = 0
+    removable_bytes: int = 0
     model_bytes: int = 0
     timed: bool = True
+
+
+def needs_of(cache: Sequence[CacheFile], files: Mapping[str, Path], *, model_bytes: int, timed: bool) -> Needs:
+    """What a job needs that takes `files` (sha256 -> path here) to a board with this cache. Looks at their sizes."""
+    names = {f"{sha256}{path.suffix}": path for sha256, path in files.items()}
+    there = {file.name: file.size_bytes for file in cache}
+    sizes = {name: path.stat().st_size if path.exists() else 0 for name, path in names.items()}
+    return Needs(
+        sent_bytes=sum(size for name, size in sizes.items() if there.get(name) != size),
+        removable_bytes=sum(file.size_bytes for file in cache if file.removable and file.name not in names),
+        model_bytes=model_bytes,
+        timed=timed,
+    )
 
 
 def problems(board: str, facts: Facts, needs: Needs, *, clock_s: float) -> tuple[Problem, ...]:
     """Everything that is wrong with a board for a job. `clock_s` is this machine's clock when the board was asked."""
     found = (
-        _disk(board, facts.get("workdir_free_bytes"), needs.sent_bytes),
+        _disk(board, facts.get("workdir_free_bytes"), needs),
         _memory(board, (facts.get("memory") or {}).get("available_bytes"), needs.model_bytes),
         _temperature(board, facts.get("temperatures_c")) if needs.timed else None,
         _load(board, facts) if needs.timed else None,
@@ -73,11 +92,11 @@ def problems(board: str, facts: Facts, needs: Needs, *, clock_s: float) -> tuple
     return tuple(problem for problem in found if problem is not None)
 
 
-def _disk(board: str, free_bytes: int | None, sent_bytes: int) -> Problem | None:
-    needed = sent_bytes + SPARE_DISK_BYTES
-    if free_bytes is None or free_bytes >= needed:
+def _disk(board: str, free_bytes: int | None, needs: Needs) -> Problem | None:
+    needed = needs.sent_bytes + SPARE_DISK_BYTES
+    if free_bytes is None or free_bytes + needs.removable_bytes >= needed:
         return None
-    sent = f"{megabytes(sent_bytes)} to send and " if sent_bytes else ""
+    sent = f"{megabytes(needs.sent_bytes)} to send and " if needs.sent_bytes else ""
     sentence = (
         f"{board} has {megabytes(free_bytes)} of free disk where hilbench works and needs {megabytes(needed)} "
         f"({sent}{megabytes(SPARE_DISK_BYTES)} to spare); `hilbench board clean {board}` removes what is ours there"

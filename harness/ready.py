@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ..targets.board import Board
+from ..targets.cachelimit import CacheFile
 from ..targets.claim import Claim
 from ..targets.errors import TargetError, TransientTargetError
 from ..targets.open import OpenBoard, connect_board, open_board
 from ..targets.powercycle import power_cycle
 from ..targets.vitals import ask_vitals
 from .errors import PlanError
-from .health import Action, Needs, Problem, problems
+from .health import Action, Problem, needs_of, problems
 from .log import about, log_event
 from .notify import Event, quarantine_event
 from .quarantine import (
@@ -90,8 +91,9 @@ def _counted(board: Board, errand: Errand, store: Store, tell: Callable[[Event],
     try:
         yield
     except TargetError as error:
-        log_event("board-lost", " ".join(str(error).split()), failed=True)
-        if is_the_boards_fault(error):
+        lost = is_the_boards_fault(error)
+        log_event("board-lost" if lost else "board-left", " ".join(str(error).split()), failed=lost)
+        if lost:
             quarantined = note_failure(store, board.name, errand.run_id, error)
             if quarantined is not None:
                 sentence = quarantine_sentence(board.name, quarantined)
@@ -153,14 +155,10 @@ def _refuse(found: Sequence[Problem]) -> None:
 def look(opened: OpenBoard, errand: Errand) -> tuple[Problem, ...]:
     """Ask a board how it is, in one round trip, and judge it. One that was just restored is known."""
     board = opened.board
-    names = {f"{sha256}{path.suffix}": path for sha256, path in errand.files.items()}
     asked_s = time.time()
-    facts = opened.facts if board.restored else ask_vitals(opened.connection, board, tuple(names))
-    needs = Needs(
-        sent_bytes=_lacking_bytes(names, facts.get("cached_bytes") or {}),
-        model_bytes=errand.model_bytes,
-        timed=not board.emulated,
-    )
+    facts = opened.facts if board.restored else ask_vitals(opened.connection, board)
+    files: Sequence[CacheFile] = facts.get("cache") or ()
+    needs = needs_of(files, errand.files, model_bytes=errand.model_bytes, timed=not board.emulated)
     return problems(board.name, facts, needs, clock_s=asked_s)
 
 
@@ -178,11 +176,6 @@ def health_wait_s() -> float:
 
 def _may_pass(problem: Problem) -> bool:
     return problem.action is Action.WAIT or (problem.what == "temperature" and problem.action is Action.REFUSE)
-
-
-def _lacking_bytes(names: Mapping[str, Path], cached: Mapping[str, int]) -> int:
-    sizes = {name: path.stat().st_size if path.exists() else 0 for name, path in names.items()}
-    return sum(size for name, size in sizes.items() if cached.get(name) != size)
 
 
 def _told(found: Sequence[Problem]) -> Mapping[str, Any]:

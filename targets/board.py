@@ -92,8 +92,9 @@ class Board:
     cache_limit_bytes: int = DEFAULT_CACHE_LIMIT_MIB * 2**20
     tags: tuple[str, ...] = ()
     note: str = ""
-    power_cycle: tuple[str, ...] = ()
-    power_cycle_wait_s: float = 180.0
+    # Not in its words: a plan is told from another by its boards' words, and how one is switched on changes no figure.
+    power_cycle: tuple[str, ...] = field(default=(), repr=False)
+    power_cycle_wait_s: float = field(default=180.0, repr=False)
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
     # Not in its words: a plan is told from another by its boards' words, and when they may be used changes nothing.
     hours: tuple[Hours, ...] = field(default=(), repr=False)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from .board import Board
+from .cachelimit import cache_command, parse_cache
 from .connection import Connection
 from .deploy import CACHE_FOLDER
 from .probes import FIXED_PROBES, Probe, ask_probes
@@ -15,24 +15,20 @@ from .transfer import free_space_command, parse_free_bytes, quoted
 _SHARED = ("cores", "memory", "load", "temperatures_c")
 
 
-def ask_vitals(connection: Connection, board: Board, names: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The facts of this file, by name; unknown is None. Raises TargetError where the board ran none of it.
-
-    `names` are files of the board's cache: `cached_bytes` says how large those are that are there.
-    """
-    return ask_probes(connection, board.name, vital_probes(board, names))
+def ask_vitals(connection: Connection, board: Board) -> dict[str, Any]:
+    """The facts of this file, by name; unknown is None. Raises TargetError where the board ran none of it."""
+    return ask_probes(connection, board.name, vital_probes(board))
 
 
-def vital_probes(board: Board, names: tuple[str, ...] = ()) -> tuple[Probe, ...]:
-    """Clock, running threads, memory, load, temperatures, free disk."""
-    folder = quoted(f"{board.workdir}/{CACHE_FOLDER}")
-    sizes = f"cd {folder} && wc -c {' '.join(map(quoted, names)) or '/dev/null'}"
+def vital_probes(board: Board) -> tuple[Probe, ...]:
+    """Clock, running threads, memory, load, temperatures, free disk, and `cache`: the files of the board's cache."""
+    folder = f"{board.workdir}/{CACHE_FOLDER}"
     return (
-        Probe("clock_s", "date +%s", parse_clock),
         Probe("running", "cat /proc/loadavg", parse_running),
+        Probe("clock_s", "date +%s", parse_clock),
         *(probe for probe in FIXED_PROBES if probe.name in _SHARED),
         Probe("workdir_free_bytes", free_space_command(board.workdir), parse_free_bytes),
-        Probe("cached_bytes", sizes, parse_sizes),
+        Probe("cache", f"cd {quoted(folder)} && {{ {cache_command(folder)}; }}", parse_cache),
     )
 
 
@@ -45,9 +41,3 @@ def parse_running(output: str) -> int | None:
     """How many threads run or want to, the shell that asks included: the fourth field of /proc/loadavg, proc(5)."""
     match = re.match(r"[\d.]+ [\d.]+ [\d.]+ (\d+)/\d+ \d+$", output.strip())
     return int(match[1]) if match else None
-
-
-def parse_sizes(output: str) -> Mapping[str, int] | None:
-    """Name -> bytes, from `wc -c`."""
-    found = re.findall(r"^ *(\d+) (\S+)$", output, re.MULTILINE)
-    return {name: int(size) for size, name in found if name != "total"} or None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +15,11 @@ from hilbench.harness.health import (
     Action,
     Needs,
     Problem,
+    needs_of,
     problems,
 )
-from hilbench.targets.vitals import parse_clock, parse_running, parse_sizes
+from hilbench.targets.cachelimit import CacheFile
+from hilbench.targets.vitals import parse_clock, parse_running
 
 NOW_S = 1_800_000_000.0
 WELL: dict[str, Any] = {
@@ -29,13 +33,12 @@ WELL: dict[str, Any] = {
 }
 
 
-def found(*, timed: bool = True, sent_bytes: int = 0, model_bytes: int = 0, **facts: Any) -> list[Problem]:
-    needs = Needs(sent_bytes=sent_bytes, model_bytes=model_bytes, timed=timed)
+def found(needs: Needs = Needs(), **facts: Any) -> list[Problem]:  # noqa: B008  frozen
     return list(problems("pi", {**WELL, **facts}, needs, clock_s=NOW_S))
 
 
-def only(**changes: Any) -> Problem:
-    (problem,) = found(**changes)
+def only(needs: Needs = Needs(), **changes: Any) -> Problem:  # noqa: B008  frozen
+    (problem,) = found(needs, **changes)
     return problem
 
 
@@ -50,17 +53,34 @@ def test_what_a_board_does_not_tell_is_not_judged() -> None:
 
 def test_the_disk_must_hold_what_is_sent_and_some_spare_room() -> None:
     needed = SPARE_DISK_BYTES + 5_000_000
-    assert found(workdir_free_bytes=needed, sent_bytes=5_000_000) == []
-    problem = only(workdir_free_bytes=needed - 1, sent_bytes=5_000_000)
+    needs = Needs(sent_bytes=5_000_000)
+    assert found(needs, workdir_free_bytes=needed) == []
+    problem = only(needs, workdir_free_bytes=needed - 1)
     assert (problem.what, problem.action) == ("disk", Action.REFUSE)
     assert "needs 37.0 MB (5.0 MB to send and 32.0 MB to spare)" in problem.sentence
     assert "has 0.0 MB" in only(workdir_free_bytes=0).sentence
+    assert found(replace(needs, removable_bytes=1), workdir_free_bytes=needed - 1) == []
+
+
+def test_only_what_the_board_lacks_is_sent_and_only_what_no_job_needs_makes_room(tmp_path: Path) -> None:
+    there, lacking = tmp_path / "there.onnx", tmp_path / "lacking.npz"
+    there.write_bytes(bytes(100))
+    lacking.write_bytes(bytes(7))
+    cache = [
+        CacheFile(name="aa.onnx", size_bytes=100, removable=True),
+        CacheFile(name="bb.npz", size_bytes=3, removable=True),  # what an earlier transfer left of it
+        CacheFile(name="cc.onnx", size_bytes=40, removable=True),
+        CacheFile(name="dd.onnx", size_bytes=500, removable=False),
+    ]
+    needs = needs_of(cache, {"aa": there, "bb": lacking}, model_bytes=9, timed=True)
+    assert (needs.sent_bytes, needs.removable_bytes, needs.model_bytes) == (7, 40, 9)
 
 
 def test_memory_that_others_hold_is_no_fault_of_the_board() -> None:
     needed = SPARE_MEMORY_BYTES + 2 * 50_000_000
-    assert found(memory={"available_bytes": needed}, model_bytes=50_000_000) == []
-    problem = only(memory={"available_bytes": needed - 1}, model_bytes=50_000_000)
+    needs = Needs(model_bytes=50_000_000)
+    assert found(needs, memory={"available_bytes": needed}) == []
+    problem = only(needs, memory={"available_bytes": needed - 1})
     assert (problem.what, problem.action) == ("memory", Action.SKIP)
     assert found(memory={"available_bytes": None}) == []
 
@@ -98,7 +118,7 @@ def test_a_board_is_busy_if_the_last_minute_and_this_moment_say_so(
 
 
 def test_a_board_that_counts_instructions_may_be_hot_and_busy() -> None:
-    assert found(timed=False, temperatures_c={"cpu": 99.0}, load=(9.0, 9.0, 9.0), running=9) == []
+    assert found(Needs(timed=False), temperatures_c={"cpu": 99.0}, load=(9.0, 9.0, 9.0), running=9) == []
 
 
 @pytest.mark.parametrize(
@@ -120,5 +140,3 @@ def test_what_boards_print_is_read() -> None:
     assert parse_running("no such file") is None
     assert parse_clock("1764000000\n") == 1764000000.0
     assert parse_clock("date: not found") is None
-    assert parse_sizes("  12 a.npz\n345 b.onnx\n 357 total\n") == {"a.npz": 12, "b.onnx": 345}
-    assert parse_sizes("") is None

@@ -18,6 +18,7 @@ from hilbench.harness.quarantine import QuarantinedError, UnfitBoardError, relea
 from hilbench.harness.ready import WAIT_SETTING, Errand, health_wait_s, open_ready
 from hilbench.harness.store import RunRow, Store
 from hilbench.targets.board import Arch, Board, BoardRuntime, Role
+from hilbench.targets.cachelimit import CacheFile
 from hilbench.targets.claim import claim_for
 from hilbench.targets.connection import Connection
 from hilbench.targets.errors import HostKeyError, TargetError, TransientTargetError
@@ -93,7 +94,7 @@ def says(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, Any]) -> Callable[
     left = list(answers)
     asked: list[str] = []
 
-    def answer(_connection: Connection, board: Board, _names: tuple[str, ...] = ()) -> dict[str, Any]:
+    def answer(_connection: Connection, board: Board) -> dict[str, Any]:
         asked.append(board.name)
         return left.pop(0) if len(left) > 1 else left[0]
 
@@ -114,7 +115,7 @@ def test_a_board_is_asked_in_one_round_trip_what_it_is_like_and_what_it_has(lab:
     cache = Path(lab.board.workdir) / "cache"
     with lab.job() as opened:
         cache.mkdir(parents=True)
-        (cache / "aa.onnx").write_bytes(b"x" * 123)
+        (cache / f"{'a' * 64}.onnx").write_bytes(b"x" * 123)
         commands: list[str] = []
         real = opened.connection.run
 
@@ -124,9 +125,9 @@ def test_a_board_is_asked_in_one_round_trip_what_it_is_like_and_what_it_has(lab:
                 return real(command, **rest)
 
         counting: Any = Counting()
-        facts = ask_vitals(counting, lab.board, ("aa.onnx", "bb.npz"))
+        facts = ask_vitals(counting, lab.board)
     assert len(commands) == 1
-    assert facts["cached_bytes"] == {"aa.onnx": 123}
+    assert facts["cache"] == [CacheFile(name=f"{'a' * 64}.onnx", size_bytes=123, removable=True)]
     assert facts["running"] >= 1
     assert facts["clock_s"] > 1.7e9
     for name in ("cores", "workdir_free_bytes"):
@@ -227,7 +228,7 @@ def test_only_what_the_board_lacks_needs_room(lab: Lab, monkeypatch: pytest.Monk
     says(monkeypatch, room)
     with pytest.raises(UnfitBoardError, match=r"needs 37\.0 MB \(5\.0 MB to send"), lab.job(abc=file):
         pass
-    says(monkeypatch, {**room, "cached_bytes": {"abc.onnx": 5_000_000}})
+    says(monkeypatch, {**room, "cache": [CacheFile(name="abc.onnx", size_bytes=5_000_000, removable=False)]})
     with lab.job(abc=file):
         pass
 

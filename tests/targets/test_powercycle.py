@@ -117,6 +117,7 @@ boards:
     plain = load(text.replace("KIND", ""))
     assert (plain.power_cycle, plain.power_cycle_wait_s) == (("switch", "pi", "10.0.0.1"), 60)
     assert load(text.replace("KIND", ", kind: pdu")).power_cycle == (str(tmp_path / "pdu.sh"), "--outlet=pi", "a b")
+    assert repr(plain) == repr(replace(plain, power_cycle=(), power_cycle_wait_s=1)), "a run goes on when it changes"
     own = load(text.replace("KIND", ", kind: pdu, power_cycle: own"))
     assert own.power_cycle == ("own",)
 
