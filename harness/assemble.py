@@ -18,7 +18,6 @@ _STOPPED = {
     "cancelled": "the run was cancelled",
     "queued": "the run waits in the queue",
 }
-RETRIED_KINDS = ("failed", "check", "lost")  # what a note `retried` of a cell or a board sets aside
 
 _MACHINES = {"x86_64": "x86_64", "aarch64": "arm64", "armv7l": "armhf"}  # uname -m -> arch
 
@@ -75,7 +74,7 @@ def standing(notes: Sequence[Note]) -> dict[tuple[str, str], Note]:
     newest: dict[tuple[str, str], Note] = {}
     for note in notes:
         if note.kind == "retried":
-            for kind in RETRIED_KINDS:
+            for kind in ("failed", "lost", *(["check"] if note.facts.get("outcome") == Outcome.INVALID else [])):
                 newest.pop((note.subject, kind), None)
                 newest.pop((note.subject + TWIN, kind), None)
         newest[note.subject, note.kind] = note

@@ -16,6 +16,7 @@ from typing import Any
 from ..reports.pick import choices
 from ..reports.record import Outcome, RunRecord
 from ..reports.summary import summarize
+from ..targets.claim import this_person
 from ..targets.quiet import machine_time
 from .assemble import assemble, standing
 from .blocks import planned_blocks
@@ -49,8 +50,11 @@ class Campaign:
     origin: Mapping[str, Any]
 
 
-def ready(plan: Plan, home: Home, *, command: str) -> Campaign:
-    """Read what a plan names and expand it. Raises ModelError, a sentence for the first file that is wrong."""
+def ready(plan: Plan, home: Home, *, command: str, person: str | None = None) -> Campaign:
+    """Read what a plan names and expand it. `person` is who asks for it, if not who works here.
+
+    Raises ModelError, a sentence for the first file that is wrong.
+    """
     sources = read_sources(plan, cache=home.artifacts)
     cells = expand(plan, {name: source.model.format for name, source in sources.items()})
     return Campaign(
@@ -59,7 +63,7 @@ def ready(plan: Plan, home: Home, *, command: str) -> Campaign:
         sources=sources,
         cells=cells,
         blocks=planned_blocks(plan, cells),
-        origin={**provenance(command), "data": datasets(sources)},
+        origin={**provenance(command), "person": person or this_person(), "data": datasets(sources)},
     )
 
 

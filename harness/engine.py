@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from .cron import refuse_bad_cron
 from .databaseurl import driver_url, shown
 from .errors import NoSuchRunError, PlanError, QueueError, StoreError
 from .job import COMPRESS, MEASURE, Follow, Job, Listed, Perform, Schedule, job_from_plain
+from .queueport import POLL_S, Engine, Tick, Worker
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 # Pinned: by default it is a hash of the code, and jobs that were queued before an upgrade would wait for ever.
 APPLICATION, VERSION = "hilbench", "v1"
 SCHEMA = "hilbench_queue"
-POLL_S = 1.0
 MACHINES_AT_ONCE = 64  # boards that one worker measures side by side
 _QUEUES = {COMPRESS: "compress", MEASURE: "boards"}
 _WORKFLOWS = {kind: f"{kind}.{VERSION}" for kind in _QUEUES}
@@ -41,60 +42,6 @@ _FOREIGN = ("dbos", "sqlalchemy", "psycopg", "sqlite3")
 _LOGGER = logging.getLogger("dbos")
 DATABASE_RETRY_S = 5
 _RECOVERIES = 1_000  # a worker that is started anew each night must not use a job up
-
-Tick = Callable[[str, Mapping[str, Any]], object]
-
-
-class Engine(Protocol):
-    """What the harness asks of a durable queue. All but `worker` may be called by any process."""
-
-    def submit(self, follow: Follow) -> None:
-        """Put a job in; a second time with the same id it does nothing. Its rank must be at least 1."""
-        ...
-
-    def cancel(self, jobs: Sequence[Job]) -> None:
-        """Take waiting jobs out."""
-        ...
-
-    def list(self) -> Sequence[Listed]:
-        """All jobs that wait or run, in the order in which they come up."""
-        ...
-
-    def take_over(self, jobs: Sequence[Job]) -> None:
-        """Let others run what a dead worker had begun, within the limits of its queue."""
-        ...
-
-    def forget(self, *, ended_before: datetime) -> int:
-        """Drop jobs that ended long ago; how many. What they measured is in the store."""
-        ...
-
-    def add_schedule(self, schedule: Schedule) -> None:
-        """Keep a schedule. Raises PlanError where the name is taken or the words are wrong."""
-        ...
-
-    def schedules(self) -> Sequence[Schedule]:
-        """All schedules by name."""
-        ...
-
-    def remove_schedule(self, name: str) -> None:
-        """Forget a schedule. Raises PlanError where there is none."""
-        ...
-
-    def worker(self, name: str, perform: Mapping[str, Perform], tick: Tick, *, poll_s: float = POLL_S) -> Worker:
-        """Begin to run jobs in this process, as the worker of that name; one a process."""
-        ...
-
-    def close(self) -> None:
-        """Give the database's connections back."""
-        ...
-
-
-class Worker(Protocol):
-    """A worker at work."""
-
-    def stop(self, *, wait_s: float) -> None:
-        """Start nothing more, and wait for what runs."""
-        ...
 
 
 def open_engine(url: str, *, log: Path, patient: bool = False) -> Engine:
@@ -281,32 +228,6 @@ def _tick_body(tick: Tick) -> Callable[[datetime, dict[str, Any]], None]:
         tick(at.isoformat(timespec="seconds"), what)
 
     return body
-
-
-def refuse_bad_cron(cron: str, zone: str) -> None:
-    """Raise PlanError for words that are no schedule in a time zone."""
-    from zoneinfo import ZoneInfo
-
-    from croniter import croniter
-
-    if len(cron.split()) != 5 or not croniter.is_valid(cron):
-        raise PlanError(
-            f'"{cron}" is no schedule: five fields are allowed, "minute hour day-of-month month day-of-week", such as '
-            '"0 2 * * *" (each night at 2) or "30 18 * * mon-fri"'
-        )
-    try:
-        ZoneInfo(zone)
-    except (KeyError, ValueError, OSError) as error:
-        raise PlanError(f'"{zone}" is no time zone: UTC or a name such as Europe/Berlin') from error
-
-
-def next_tick(schedule: Schedule, after: datetime) -> datetime:
-    """When a schedule comes up next."""
-    from zoneinfo import ZoneInfo
-
-    from croniter import croniter
-
-    return croniter(schedule.cron, after.astimezone(ZoneInfo(schedule.zone))).get_next(datetime)
 
 
 def _listed(status: WorkflowStatus) -> Listed:

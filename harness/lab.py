@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..targets.inventory import find_inventory
-from .engine import Engine, open_engine
+from .engine import open_engine
 from .home import Home, find_home
 from .progress import Say
+from .queueport import Engine
 from .queuestore import QueueStore
 
 

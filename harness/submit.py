@@ -12,13 +12,13 @@ from ..reports.record import Outcome
 from ..targets.claim import this_person
 from .assemble import assemble
 from .campaign import begin, new_id, ready
-from .engine import Engine
 from .errors import PlanError
 from .home import Home
 from .job import COMPRESS, Follow, Job
 from .liveness import lives
 from .plan import load_plan
 from .progress import Progress, Say, counted
+from .queueport import Engine
 from .queuestore import QueueStore, Submission
 from .runlock import only_one
 from .selection import Boards
@@ -60,10 +60,11 @@ def submit_plan(wanted: Wanted, home: Home, store: QueueStore, engine: Engine, *
     """
     known = Boards(wanted.inventory, near=wanted.plan)
     words = wanted.boards or None
-    campaign = ready(load_plan(wanted.plan, known, boards=words), home, command=wanted.command)
-    for remark in campaign.plan.remarks:
+    plan = load_plan(wanted.plan, known, boards=words)
+    campaign = ready(plan, home, command=wanted.command, person=wanted.person or None)
+    for remark in plan.remarks:
         say(remark)
-    facts = submission_facts(campaign, fixed_words(campaign.plan, known, words), known, command=wanted.command)
+    facts = submission_facts(campaign, fixed_words(plan, known, words), known, command=wanted.command)
     unfinished = None if wanted.new else store.unfinished(campaign.plan_hash)
     earlier = None if unfinished is None else store.submission(unfinished.run_id)
     if unfinished is not None and earlier is not None and unfinished.state in IN_QUEUE:

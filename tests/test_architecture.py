@@ -25,7 +25,7 @@ ONLY_IN = {
     "alembic": {"harness/database.py", "harness/migrations/"},
     "psycopg": set[str](),  # SQLAlchemy's driver: nothing of ours calls it
     "dbos": {"harness/engine.py"},
-    "croniter": {"harness/engine.py"},
+    "croniter": {"harness/cron.py"},
     "jinja2": {"reports/page.py"},
     "click": None,  # in harness only, see below
 }

@@ -55,7 +55,7 @@ def add(
 ) -> None:
     """Submit a plan again and again, each time as it is then."""
     from ...targets.claim import this_person
-    from ..engine import refuse_bad_cron
+    from ..cron import refuse_bad_cron
     from ..job import Schedule
     from ..lab import open_lab
     from ..plan import load_plan
@@ -125,7 +125,7 @@ def _facts(one: Schedule) -> dict[str, Any]:
 
 
 def _next(one: Schedule) -> str:
-    from ..engine import next_tick
+    from ..cron import next_tick
 
     return next_tick(one, datetime.now(UTC)).isoformat(timespec="minutes")
 

@@ -29,11 +29,12 @@ def worker(
 
     Jobs under way stop at their next gap and stay in the queue. Several workers with different names share one queue.
     """
+    from ..keeper import WorkerPlan
     from ..lab import open_lab
     from ..progress import Progress, counted
     from ..selection import Boards
     from ..submit import submit_by_schedule
-    from ..worker import WorkerPlan, run_worker
+    from ..worker import run_worker
 
     boards = tuple(board.name for board in Boards(inventory).select_all(words).boards) if words else ()
     told = WorkerPlan(name=name or socket.gethostname(), boards=boards, once=once)

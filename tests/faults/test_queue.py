@@ -64,7 +64,7 @@ def fail_the_check(lab: Lab) -> None:
     """As if the board's outputs had differed from the host's."""
     store = Store.open(Home(folder=lab.folder / "state").database_url)
     (run,) = store.runs()
-    (check,) = store.notes(run.run_id, "check")
+    (check,) = store.notes(run.run_id, "check")  # one: a check that passed is not repeated
     store.add_note(run.run_id, check.subject, "check", {**check.facts, "reason": "its outputs differ"})
     store.close()
 

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 from hilbench.harness import engine as engine_module
-from hilbench.harness.engine import Engine, open_engine, refuse_bad_cron
+from hilbench.harness.cron import refuse_bad_cron
+from hilbench.harness.engine import open_engine
 from hilbench.harness.errors import PlanError, QueueError
-from hilbench.harness.job import COMPRESS, MEASURE, Follow, Job, Schedule
+from hilbench.harness.job import COMPRESS, MEASURE, Follow, Job, Listed, Schedule
+from hilbench.harness.queueport import Engine
 from hilbench.harness.queuestore import QueueStore, rank
 from hilbench.harness.store import Note, RunRow
 
@@ -71,6 +73,9 @@ class Queue:
 
     def release(self, board: str) -> None:
         (self.folder / f"release-{board}").touch()
+
+    def listed(self, board: str) -> list[Listed]:
+        return [one for one in self.engine.list() if one.job.board == board]
 
     def events(self, *boards: str) -> list[Note]:
         return [note for note in self.store.notes("lab") if note.subject in boards]
@@ -172,7 +177,7 @@ def test_a_cancelled_job_does_not_run(queue: Queue) -> None:
     held = queue.hold("cancel")
     gone, kept = queue.put("gone", 1, "cancel"), queue.put("kept", 2, "cancel")
     queue.engine.cancel([gone])
-    assert [(one.job, one.state) for one in queue.engine.list()] == [(held, "running"), (kept, "waiting")]
+    assert [(one.job, one.state) for one in queue.listed("cancel")] == [(held, "running"), (kept, "waiting")]
     queue.release("cancel")
     assert queue.began("cancel", 1) == ["kept"]
 
@@ -181,11 +186,11 @@ def test_jobs_that_ended_long_ago_are_forgotten_and_others_are_not(queue: Queue)
     queue.put("old", 1, "ended")
     queue.wait_for("ended", "ended", 1)
     queue.hold("busy")
-    while any(one.job.board == "ended" for one in queue.engine.list()):
+    while queue.listed("ended"):
         time.sleep(0.05)
     assert queue.engine.forget(ended_before=datetime.now(UTC) - timedelta(days=1)) == 0
     assert queue.engine.forget(ended_before=datetime.now(UTC) + timedelta(seconds=5)) >= 1
-    assert [one.job.board for one in queue.engine.list()] == ["busy"]
+    assert [one.state for one in queue.listed("busy")] == ["running"]
     queue.release("busy")
 
 
@@ -218,9 +223,9 @@ def test_jobs_that_wait_for_one_moment_come_up_by_rank(queue: Queue) -> None:
     for name, seq in (("second", 2), ("third", 3), ("first", 1)):
         job = Job(kind=MEASURE, run_id=name, rank=rank("normal", seq), board="window", partition="window")
         queue.engine.submit(Follow(job=job, not_before=moment))
-    waiting = [one for one in queue.engine.list() if one.state == "delayed"]
+    waiting = [one for one in queue.listed("window") if one.state == "delayed"]
     assert [one.not_before for one in waiting] == [int(moment * 1000) / 1000] * 3
-    while any(one.state == "delayed" for one in queue.engine.list()):
+    while any(one.state == "delayed" for one in queue.listed("window")):
         time.sleep(0.05)
     queue.release("window")
     assert queue.began("window", 3) == ["first", "second", "third"]

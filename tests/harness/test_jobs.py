@@ -12,17 +12,18 @@ import pytest
 from hilbench.harness import jobs
 from hilbench.harness.assemble import assemble
 from hilbench.harness.boardrun import RunContext
-from hilbench.harness.engine import Engine, open_engine
+from hilbench.harness.engine import open_engine
 from hilbench.harness.errors import PlanError
 from hilbench.harness.home import Home
 from hilbench.harness.job import COMPRESS, MEASURE, Follow, Job
 from hilbench.harness.jobs import RETRIES, Shop, partition_of, performers, retry_delay_s
+from hilbench.harness.keeper import Keeper, WorkerPlan
 from hilbench.harness.lab import Lab
+from hilbench.harness.queueport import Engine
 from hilbench.harness.queuestore import QueueStore
 from hilbench.harness.queueview import look
 from hilbench.harness.running import Running
 from hilbench.harness.submit import Submitted, Wanted, cancel_run, retry_run, submit_by_schedule, submit_plan
-from hilbench.harness.worker import Keeper, WorkerPlan
 from hilbench.reports.record import Outcome
 from hilbench.targets.board import Arch, Board, LocalAddress, Role, SshAddress
 
@@ -256,6 +257,7 @@ def test_a_tick_is_skipped_while_the_last_run_of_its_schedule_waits(desk: Desk) 
     first = tick("2026-01-01T02:00:00+00:00")
     assert first is not None
     assert (first.submission.person, first.submission.priority) == ("me@lab", "low")
+    assert desk.store.run(first.run_id).facts["provenance"]["person"] == "me@lab"
     assert tick("2026-01-01T02:00:00+00:00") is None, "a tick whose worker died comes twice"
     assert tick("2026-01-02T02:00:00+00:00") is None
     assert desk.said[-1].endswith(f"is skipped, as run {first.run_id} is still queued")
