@@ -23,6 +23,7 @@ from .errorclass import error_class, is_transient
 from .errors import HarnessError, Interrupted, StoreError
 from .home import Home
 from .job import COMPRESS, MEASURE, Follow, Job, Perform
+from .notify import Event, end_event
 from .progress import Say
 from .queuestore import QueueStore, Submission
 from .runlock import one_of_several
@@ -54,7 +55,7 @@ class Shop:
     running: Running
     serves: Callable[[str], str | None] = lambda _board: None
     opening: Callable[[Board], float | None] = lambda _board: None
-    concluded: Callable[[str], None] = lambda _run_id: None
+    tell: Callable[[Event], None] = lambda _: None
     known: dict[str, tuple[Campaign, Prepared]] = field(default_factory=dict[str, "tuple[Campaign, Prepared]"])
     making: dict[str, threading.Lock] = field(default_factory=dict[str, threading.Lock])
 
@@ -138,6 +139,7 @@ def _measure(shop: Shop, job: Job, submission: Submission, ticket: Ticket) -> Se
         prepared=prepared,
         progress=JobProgress(shop.say, ticket, may_stop=False),
         cancel=ticket.stop,
+        tell=shop.tell,
         lease_wait_s=0.0,
     )
     with one_of_several(shop.home.lock(job.run_id), job.run_id, f"worker {shop.name}"):
@@ -208,5 +210,5 @@ def _over(shop: Shop, job: Job, submission: Submission) -> Sequence[Follow]:
     if result is not None:
         shop.known.pop(job.run_id, None)
         shop.say(f"{job.run_id}: {result.record.state}; report: {result.report}")
-        shop.concluded(job.run_id)
+        shop.tell(end_event(result.record, result.exit_code, result.report))
     return []

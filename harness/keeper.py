@@ -27,11 +27,16 @@ KEPT_DAYS = 30  # for which the queue remembers jobs that ended
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerPlan:
-    """What a worker is told: its name, the boards that it keeps to (none = all), and whether it ends when idle."""
+    """What a worker is told: its name, the boards that it keeps to (none = all), and whether it ends when idle.
+
+    With `metrics_port` it tells Prometheus of itself and of the boards of the inventory.
+    """
 
     name: str
     boards: tuple[str, ...] = ()
     once: bool = False
+    metrics_port: int | None = None
+    inventory_boards: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -155,3 +155,8 @@ def _worker(row: sa.Row[*tuple[Any, ...]]) -> WorkerRow:
 
 def _job_facts(job: RunningJob) -> dict[str, Any]:
     return {"run_id": job.run_id, "board": job.board, "since": job.since, "done": job.done, "of": job.of}
+
+
+def priority_of(rank_: int) -> str:
+    """The word of the class that a rank is of."""
+    return next((word for word, number in CLASSES.items() if number == rank_ // _CLASS_SPAN), "normal")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..targets.board import Board
 from ..targets.open import machine_of, shares_this_machine
@@ -12,6 +12,7 @@ from .boardrun import RunContext, measure_board
 from .campaign import Campaign, RunResult, begin, conclude, end_state, make_candidates, new_id, ready
 from .errors import Interrupted
 from .home import Home
+from .notify import Event, end_event
 from .plan import Cell, Plan
 from .progress import Progress
 from .runlock import only_one
@@ -20,8 +21,19 @@ from .store import RunRow, Store
 QUEUED_STATES = ("queued", "running")
 
 
-def run_plan(plan: Plan, home: Home, *, new: bool, command: str, progress: Progress) -> RunResult:
-    """Run a plan to its end, or go on with its newest unfinished run unless `new`. A run of the queue is left to it."""
+def run_plan(
+    plan: Plan,
+    home: Home,
+    *,
+    new: bool,
+    command: str,
+    progress: Progress,
+    tell: Callable[[Event], None] = lambda _: None,
+) -> RunResult:
+    """Run a plan to its end, or go on with its newest unfinished run unless `new`. A run of the queue is left to it.
+
+    `tell` hears of its end, and of boards that are put into quarantine.
+    """
     campaign = ready(plan, home, command=command)
     store = Store.open(home.database_url, say=progress.say)
     unfinished = None if new else store.unfinished(campaign.plan_hash)
@@ -35,10 +47,14 @@ def run_plan(plan: Plan, home: Home, *, new: bool, command: str, progress: Progr
         else:
             store.set_state(run_id, "running", ended=False)
             progress.say(f"going on with run {run_id}")
-        return _carry_out(store, store.run(run_id), campaign, home, progress)
+        result = _carry_out(store, store.run(run_id), campaign, home, progress, tell)
+    tell(end_event(result.record, result.exit_code, result.report))
+    return result
 
 
-def _carry_out(store: Store, run: RunRow, campaign: Campaign, home: Home, progress: Progress) -> RunResult:
+def _carry_out(
+    store: Store, run: RunRow, campaign: Campaign, home: Home, progress: Progress, tell: Callable[[Event], None]
+) -> RunResult:
     try:
         context = RunContext(
             run_id=run.run_id,
@@ -49,6 +65,7 @@ def _carry_out(store: Store, run: RunRow, campaign: Campaign, home: Home, progre
             prepared=make_candidates(store, campaign, run.run_id, home, progress),
             progress=progress,
             cancel=threading.Event(),
+            tell=tell,
         )
         _measure_all(context, campaign.cells)
         state = end_state(store, run)

@@ -8,8 +8,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from .hours import opening
 from .jobs import Shop, performers
 from .keeper import Keeper, WorkerPlan
 from .liveness import beat_s
+from .notify import Event
 from .progress import Say
 from .provenance import digest
 from .queueport import Engine, Tick
@@ -30,12 +31,21 @@ _LONGEST_GAP_S = 900.0  # how long the jobs under way are waited for when the wo
 _LOOK_S = 1.0
 
 
-def run_worker(told: WorkerPlan, home: Home, store: QueueStore, engine: Engine, *, tick: Tick, say: Say) -> int:
+def run_worker(
+    told: WorkerPlan,
+    home: Home,
+    store: QueueStore,
+    engine: Engine,
+    *,
+    tick: Tick,
+    say: Say,
+    tell: Callable[[Event], None] = lambda _: None,
+) -> int:
     """Run jobs until SIGTERM, SIGINT, or with `once` until nothing waits; the number of jobs.
 
     The first signal lets jobs end at their next gap; what is left of them stays in the queue. A second one ends at
-    once: the jobs go on when a worker of this name starts, or when another one takes them over. Raises PlanError where
-    a worker of this name runs already.
+    once: the jobs go on when a worker of this name starts, or when another one takes them over. `tell` hears of runs
+    that end and of boards that are put into quarantine. Raises PlanError where a worker of this name runs already.
     """
     running, stop = Running(), threading.Event()
     shop = Shop(
@@ -45,6 +55,7 @@ def run_worker(told: WorkerPlan, home: Home, store: QueueStore, engine: Engine, 
         host=socket.gethostname(),
         say=say,
         running=running,
+        tell=tell,
         serves=lambda board: None if not told.boards or board in told.boards else f"worker {told.name} keeps to others",
         opening=lambda board: opening(board.hours, time.time()),
     )
@@ -52,7 +63,7 @@ def run_worker(told: WorkerPlan, home: Home, store: QueueStore, engine: Engine, 
         keeper = Keeper(told, shop, engine)
         keeper.beat()
         worker = engine.worker(told.name, performers(shop), tick)
-        with _signals(stop), keeper.working():
+        with _signals(stop), keeper.working(), _metrics(told, shop, engine):
             say(f"worker {told.name}: ready")
             _until_told(stop, engine if told.once else None, running)
             if stop.is_set():
@@ -61,6 +72,18 @@ def run_worker(told: WorkerPlan, home: Home, store: QueueStore, engine: Engine, 
             worker.stop(wait_s=_LONGEST_GAP_S)
         store.forget_worker(told.name)
     return running.finished
+
+
+def _metrics(told: WorkerPlan, shop: Shop, engine: Engine) -> AbstractContextManager[Any]:
+    """Nothing is served unless a port was named."""
+    if told.metrics_port is None:
+        return nullcontext()
+    from .metrics import serve_metrics
+    from .workermetrics import snapshots
+
+    return serve_metrics(
+        told.metrics_port, snapshots(told.name, told.inventory_boards, shop.store, engine, shop.running)
+    )
 
 
 def _until_told(stop: threading.Event, once: Engine | None, running: Running) -> None:

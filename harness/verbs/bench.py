@@ -46,6 +46,7 @@ def bench(model: Path, *, as_json: bool, **options: Any) -> int:
     from ..benchplan import plan_for, shapes_from, write_plan
     from ..home import find_home
     from ..log import open_log
+    from ..notify import teller
     from ..plan import load_plan
     from ..progress import Progress
     from ..run import run_plan
@@ -70,7 +71,7 @@ def bench(model: Path, *, as_json: bool, **options: Any) -> int:
         progress.say(f"plan: {path}")
         for remark in plan.remarks:
             progress.say(remark)
-        result = run_plan(plan, home, new=True, command=again, progress=progress)
+        result = run_plan(plan, home, new=True, command=again, progress=progress, tell=teller(known, progress.say))
     show_result(result, again, as_json=as_json)
     if not as_json:
         click.echo(f"plan:   {path}")

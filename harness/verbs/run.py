@@ -48,6 +48,7 @@ def run(
     """
     from ..home import find_home
     from ..log import open_log
+    from ..notify import teller
     from ..plan import load_plan
     from ..progress import Progress
     from ..run import run_plan
@@ -61,7 +62,9 @@ def run(
     with open_log(home.log), Progress(quiet=quiet) as progress:
         for remark in loaded.remarks:
             progress.say(remark)
-        result = run_plan(loaded, home, new=new, command=_command(), progress=progress)
+        result = run_plan(
+            loaded, home, new=new, command=_command(), progress=progress, tell=teller(found, progress.say)
+        )
     show_result(result, _command(), as_json=as_json)
     return result.exit_code
 

@@ -19,11 +19,23 @@ from ..console import emit, verb
     help="Measure on these boards only: NAME, kind:K, tag:T, FACT=VALUE. Repeatable.",
 )
 @click.option("--once", is_flag=True, help="End when nothing waits that could be done now.")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), help="Answer Prometheus on 127.0.0.1 at this port; 0: a free one."
+)
+@click.option("--log-json", is_flag=True, help="The log on stderr instead of progress, one JSON object a line.")
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @verb
 def worker(
-    *, name: str | None, words: tuple[str, ...], once: bool, inventory: Path | None, quiet: bool, as_json: bool
+    *,
+    name: str | None,
+    words: tuple[str, ...],
+    once: bool,
+    metrics_port: int | None,
+    log_json: bool,
+    inventory: Path | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Run the jobs of the queue until it is stopped (Ctrl-C, SIGTERM).
 
@@ -31,15 +43,23 @@ def worker(
     """
     from ..keeper import WorkerPlan
     from ..lab import open_lab
+    from ..log import open_log
+    from ..notify import teller
     from ..progress import Progress, counted
     from ..selection import Boards
     from ..submit import submit_by_schedule
     from ..worker import run_worker
 
-    boards = tuple(board.name for board in Boards(inventory).select_all(words).boards) if words else ()
-    told = WorkerPlan(name=name or socket.gethostname(), boards=boards, once=once)
-    say = Progress(quiet=quiet, live=False).say
-    with open_lab(inventory, say=say, patient=True) as lab:
+    known = Boards(inventory)
+    told = WorkerPlan(
+        name=name or socket.gethostname(),
+        boards=tuple(board.name for board in known.select_all(words).boards) if words else (),
+        once=once,
+        metrics_port=metrics_port,
+        inventory_boards=() if known.inventory_path is None else tuple(known.inventory.boards),
+    )
+    say = Progress(quiet=quiet or log_json, live=False).say
+    with open_lab(inventory, say=say, patient=True) as lab, open_log(lab.home.log, stderr=log_json):
         jobs = run_worker(
             told,
             lab.home,
@@ -47,6 +67,7 @@ def worker(
             lab.engine,
             tick=lambda at, what: submit_by_schedule(at, what, lab.home, lab.store, lab.engine, say=say),
             say=say,
+            tell=teller(known, say),
         )
     if as_json:
         emit({"worker": told.name, "jobs": jobs})
