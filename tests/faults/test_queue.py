@@ -18,7 +18,11 @@ from .test_two_controllers import line_with
 
 pytestmark = pytest.mark.timeout(300)
 
-LOCAL = "boards:\n  here: {connection: local, workdir: %s/work}\n"
+LOCAL = """\
+notify: [{on: end, command: "tee %(folder)s/told.json"}]
+boards:
+  here: {connection: local, workdir: %(folder)s/work}
+"""
 PLAN_HERE = PLAN.replace("[fp32, int8-static]", "[fp32]").replace("[a72]", "[here]")
 BLOCKS = 6
 
@@ -35,7 +39,7 @@ def here(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A lab whose only board is this machine, and whose workers are quick to tell and to find out."""
     monkeypatch.setenv("HILBENCH_WORKER_BEAT_S", "0.5")
     monkeypatch.setenv("HILBENCH_WORKER_DEAD_S", "2")
-    lab.write(inventory=LOCAL % lab.folder, plan=PLAN_HERE)
+    lab.write(inventory=LOCAL % {"folder": lab.folder}, plan=PLAN_HERE)
     return lab
 
 
@@ -108,6 +112,8 @@ def test_a_worker_that_was_killed_goes_on_where_it_was_and_measures_nothing_twic
     assert attempts(here) == [(block, 1) for block in range(BLOCKS)]
     assert (here.folder / "state" / "reports" / f"{run}.html").exists()
     assert queue_of(here) == []
+    told = json.loads((here.folder / "told.json").read_text())
+    assert (told["event"], told["run"], told["state"]) == ("end", run, "finished")
 
 
 def test_a_second_ctrl_c_ends_a_worker_at_once_and_another_one_takes_its_job_over(here: Lab) -> None:
@@ -211,7 +217,9 @@ def closed_now() -> str:
 
 
 def test_run_refuses_a_board_outside_its_hours(here: Lab) -> None:
-    here.write(inventory=(LOCAL % here.folder).replace("work}", f'work, hours: "{closed_now()}"}}'), plan=PLAN_HERE)
+    here.write(
+        inventory=(LOCAL % {"folder": here.folder}).replace("work}", f'work, hours: "{closed_now()}"}}'), plan=PLAN_HERE
+    )
     refused = here.run("run", "plan.yaml")
     assert refused.returncode == 2
     assert "here is outside its hours, which begin at " in refused.stderr
