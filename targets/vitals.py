@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from .board import Board
-from .cachelimit import cache_command, parse_cache
+from .cachelimit import CACHE_COMMAND, parse_cache
 from .connection import Connection
 from .deploy import CACHE_FOLDER
 from .probes import FIXED_PROBES, Probe, ask_probes
@@ -28,7 +28,7 @@ def vital_probes(board: Board) -> tuple[Probe, ...]:
         Probe("clock_s", "date +%s", parse_clock),
         *(probe for probe in FIXED_PROBES if probe.name in _SHARED),
         Probe("workdir_free_bytes", free_space_command(board.workdir), parse_free_bytes),
-        Probe("cache", f"cd {quoted(folder)} && {{ {cache_command(folder)}; }}", parse_cache),
+        Probe("cache", f"cd {quoted(folder)} && {{ {CACHE_COMMAND}; }}", parse_cache),
     )
 
 

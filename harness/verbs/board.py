@@ -141,7 +141,8 @@ def check(name: str, inventory: Path | None, *, as_json: bool) -> int:
     home = find_home(known.inventory_path)
     with open_log(home.log), Progress() as progress:
         found = check_board(known.board(name), home, progress.say)
-    remember_facts(known.inventory_path, found.board, found.facts)
+        if "@" not in name:  # what has no name in the inventory is selected by no fact
+            remember_facts(known.inventory_path, found.board, found.facts, say=progress.say)
     if as_json:
         keys = ("version", "reason", "site")
         runtimes = {runtime: {key: getattr(one, key) for key in keys} for runtime, one in found.runtimes.items()}
