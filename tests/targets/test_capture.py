@@ -143,9 +143,8 @@ COMPOSED = Capture(
 
 def test_the_same_capture_gives_the_same_bytes() -> None:
     one = make_bundle(this_machine(), COMPOSED, None, version="1")
-    other = make_bundle(
-        this_machine(), replace(COMPOSED, probes=dict(reversed(list(COMPOSED.probes.items())))), None, version="1"
-    )
+    parts = {part: dict(reversed(list(getattr(COMPOSED, part).items()))) for part in ("probes", "files", "tools")}
+    other = make_bundle(this_machine(), replace(COMPOSED, **parts), None, version="1")
     assert one.text == other.text
     assert one.bundle["tools"] == {"lscpu": None, "vcgencmd measure_temp": "temp=47.2'C on host-1"}
     assert one.bundle["files"]["/proc/cmdline"] == "root=removed quiet"
