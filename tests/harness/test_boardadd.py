@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 from hilbench.harness.boardadd import Examined
-from hilbench.harness.boardwords import board_json, board_lines, doubt_lines, time_line
+from hilbench.harness.boardwords import board_json, board_lines, doubt_lines, stay_lines, time_line
 from hilbench.harness.inventorydraft import InventoryDraft
 from hilbench.harness.smoke import Smoke, judge
 from hilbench.harness.smokemodel import write_smoke_model
@@ -168,6 +168,13 @@ def test_the_times_of_all_parts_are_added_up() -> None:
     assert (
         time_line(replace(BOARD, seconds={"look": 3.0}), 40.0) == "time for pi5: look 3 s, baseline 40 s: 43 s in all"
     )
+
+
+def test_what_was_put_on_a_board_that_was_not_added_is_said_with_how_it_goes() -> None:
+    assert stay_lines([BOARD]) == []
+    put = replace(BOARD, runtimes={"onnxruntime": RuntimeFound(version="1.32.0", site="/w/account-7/runtimes/x")})
+    (line,) = stay_lines([put])
+    assert line.startswith("onnxruntime stays on pi@10.0.0.9, in /w/account-7/runtimes/x; `hilbench board clean pi@10")
 
 
 def judged(
