@@ -118,7 +118,7 @@ def _try(board: Board, probed: Board, found: Looked, wishes: Wishes, laps: Laps,
     if wishes.smoke and usable:
         laps.begin("first inference")
         smoke = smoke_test(replace(board, runtimes=usable), progress)
-        if wishes.dry_run:
+        if found.earlier is not None:
             leave_as_it_was(board, found.earlier, progress)
     laps.end()
     return smoke
@@ -132,6 +132,7 @@ def _lacking(layers: Mapping[str, Any], wishes: Wishes, draft: InventoryDraft) -
         named=wishes.runtimes or of_kind,
         model_format=wishes.model_format,
         wheels=find_home(draft.path).wheels if puts else None,
+        leaves_nothing=wishes.dry_run,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..targets.account import AccountFiles, account_files, remove_account_files
 from ..targets.board import Board, BoardRuntime
-from ..targets.errors import TargetError
+from ..targets.errors import TargetError, TransientTargetError
 from ..targets.hardware import admission_probes, arch_of
 from ..targets.leaseplace import LeasePlace, look_at_place
 from ..targets.open import OpenBoard, open_board
@@ -29,25 +29,27 @@ class Lacking:
     """What may be put on a board, and how.
 
     `named` are the runtimes that it shall have in any case, by the user's word or its kind's. Without any, one that
-    runs `model_format` is enough, or one of any kind where that is None. Without `wheels`, the cache, nothing is put.
+    runs `model_format` is enough, or one of any kind where that is None. Without `wheels`, the cache, nothing is put
+    there; `leaves_nothing` says that it must be possible to take back all that comes later, too.
     """
 
     named: tuple[str, ...] = ()
     model_format: str | None = None
     wheels: Path | None = None
+    leaves_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
     """What a stay on a board gave. `lacking` are runtimes that could be put there and were not, as nothing should be.
 
-    `earlier` is what this account had on the board before.
+    `earlier` is what this account had on the board before; None where nobody asked.
     """
 
     facts: Mapping[str, Any]
     runtimes: Mapping[str, RuntimeFound]
     place: LeasePlace
-    earlier: AccountFiles
+    earlier: AccountFiles | None = None
     lacking: tuple[str, ...] = ()
 
     def usable(self, board: Board) -> tuple[BoardRuntime, ...]:
@@ -82,7 +84,7 @@ def look(board: Board, lacking: Lacking, laps: Laps, progress: Progress) -> Look
             raise TargetError(str(place.problem))
         if place.problem is not None:
             say(place.problem)
-        earlier = account_files(opened.connection, board.workdir)
+        earlier = account_files(opened.connection, board.workdir) if lacking.leaves_nothing else None
         found = dict(runtime_versions(opened.connection, board))
         if lacking.wheels is not None:
             laps.begin("provision")
@@ -112,11 +114,20 @@ def _provide(opened: OpenBoard, found: dict[str, RuntimeFound], lacking: Lacking
         for name in group:
             if opened.lease is not None:
                 opened.lease.renew()  # wheels may take minutes
-            wanted = [by_name[name]]
-            (found[name],) = provide_runtimes(opened.connection, opened.board, wanted, wheels=wheels, say=say).values()
+            found[name] = _provided(opened, by_name[name], wheels, say)
             if found[name].version is not None:
                 break
             say(f"{name} cannot be put there: {found[name].reason}")
+
+
+def _provided(opened: OpenBoard, runtime: BoardRuntime, wheels: Path, say: Say) -> RuntimeFound:
+    try:
+        (found,) = provide_runtimes(opened.connection, opened.board, [runtime], wheels=wheels, say=say).values()
+    except TransientTargetError:
+        raise
+    except TargetError as error:
+        raise TargetError(f"{error}; `--no-provision` adds the board without {runtime.name}") from error
+    return found
 
 
 def what_to_put(board: Board, found: Mapping[str, RuntimeFound], lacking: Lacking) -> list[tuple[str, ...]]:

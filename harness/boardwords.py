@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,16 @@ def time_line(board: Examined, baseline_s: float | None) -> str:
     """How long the parts of adding a board took."""
     seconds = {**board.seconds, **({} if baseline_s is None else {"baseline": baseline_s})}
     return f"time for {board.name}: {in_words(seconds)}"
+
+
+def stay_lines(boards: Sequence[Examined]) -> list[str]:
+    """What was put on boards that were not added after all, and how it goes."""
+    return [
+        f"{name} stays on {board.word}, in {found.site}; `hilbench board clean {board.word}` removes it"
+        for board in boards
+        for name, found in (board.runtimes or {}).items()
+        if found.site is not None
+    ]
 
 
 def doubt_lines(summary: RunSummary) -> list[str]:

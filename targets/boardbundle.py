@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .anonymous import anonymous
-from .board import Board, EmulatedAddress, LocalAddress
+from .board import Board, EmulatedAddress, LocalAddress, SshAddress
 from .capture import CMDLINE, Capture, all_probes
 from .errors import TargetError
 from .probes import is_virtual_machine, with_interpreters
@@ -53,7 +53,13 @@ def make_bundle(board: Board, captured: Capture, smoke: Mapping[str, Any] | None
         **({} if smoke is None else {"smoke": json.dumps(smoke)}),
     }
     texts = {name: _without_paths(text, board) for name, text in texts.items()}
-    done = anonymous(texts, hosts=captured.hosts, users=captured.users, cmdlines=[f"file:{CMDLINE}"])
+    hosts, users = _names_on_the_way(board)
+    done = anonymous(
+        texts,
+        hosts=(*captured.hosts, *hosts),
+        users=(*captured.users, *users),
+        cmdlines=[f"file:{CMDLINE}"],
+    )
     outputs = _part(done.texts, "output:")
     facts, real = facts_from(outputs, board), facts_from(captured.probes, board)
     changed = tuple(name for name in facts if facts[name] != real[name] and name not in _PER_BOARD)
@@ -149,6 +155,18 @@ def _reached_by(board: Board) -> str:
             return "emulated"
         case _:
             return "ssh"
+
+
+def _names_on_the_way(board: Board) -> tuple[list[str], list[str]]:
+    """Hosts and accounts by which the board is reached, jump hosts too."""
+    hosts: list[str] = []
+    users: list[str] = []
+    address = board.address if isinstance(board.address, SshAddress) else None
+    while address is not None:
+        hosts.append(address.host)
+        users.append(address.user)
+        address = address.jump
+    return hosts, users
 
 
 def _without_paths(text: str, board: Board) -> str:

@@ -65,7 +65,8 @@ def runtime_versions(connection: Connection, board: Board) -> Mapping[str, Runti
 
     Nothing is put there by this.
     """
-    return {runtime.name: _own_or_installed(connection, board, runtime) for runtime in board.runtimes}
+    looks: dict[str, Interpreter] = {}
+    return {runtime.name: _own_or_installed(connection, board, runtime, looks) for runtime in board.runtimes}
 
 
 def provide_runtimes(
@@ -142,12 +143,17 @@ def _put_there(connection: Connection, board: Board, runtime: BoardRuntime, whee
     return found
 
 
-def _own_or_installed(connection: Connection, board: Board, runtime: BoardRuntime) -> RuntimeFound:
+def _own_or_installed(
+    connection: Connection, board: Board, runtime: BoardRuntime, looks: dict[str, Interpreter]
+) -> RuntimeFound:
+    """`looks` keeps what each interpreter said: to start one takes a second on a slow board."""
     own = _try(connection, runtime)
     if not is_provisioned(board, runtime) or (own.version is not None and _serves(own, runtime, say=lambda _: None)):
         return own
     try:
-        interpreter = look_at(connection, board.name, runtime.python, board.workdir)
+        if runtime.python not in looks:
+            looks[runtime.python] = look_at(connection, board.name, runtime.python, board.workdir)
+        interpreter = looks[runtime.python]
         pin = _pin(runtime, wheel_target(board.name, interpreter))
     except TransientTargetError:
         raise

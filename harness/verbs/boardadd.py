@@ -202,6 +202,12 @@ def _baselines(
 
     measured: dict[str, dict[str, Any]] = {}
     for board in boards:
+        if board.lacking:  # a run would put it there
+            click.echo(
+                f"no baseline of {board.name}: {board.lacking[0]} is not there, as --no-provision says", err=True
+            )
+            measured[str(board.name)] = {"run": None, "report": None, "exit_code": 4, "cells": [], "seconds": None}
+            continue
         laps = Laps()
         laps.begin("baseline")
         with Progress() as progress:
@@ -224,7 +230,7 @@ def _end(
     measured: dict[str, dict[str, Any]],
     as_json: bool,
 ) -> None:
-    from ..boardwords import board_json, time_line
+    from ..boardwords import board_json, stay_lines, time_line
 
     if as_json:
         found = [board_json(board, added=written) for board in boards]
@@ -242,3 +248,5 @@ def _end(
         click.echo(f"next:  hilbench bench MODEL --board {names.split(', ')[0]}")
     elif names:
         click.echo("nothing was written" + (" (--dry-run)" if dry_run else ""))
+        for line in stay_lines(boards):
+            click.echo(line)

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 from hilbench.harness.boardadd import Examined
-from hilbench.harness.boardwords import board_json, board_lines
+from hilbench.harness.boardwords import board_json, board_lines, doubt_lines, stay_lines, time_line
 from hilbench.harness.inventorydraft import InventoryDraft
 from hilbench.harness.smoke import Smoke, judge
 from hilbench.harness.smokemodel import write_smoke_model
@@ -153,6 +153,28 @@ def test_json_says_added_only_of_what_was_written() -> None:
     assert (said["added"], said["smoke"]) == (True, None)
     assert board_json(replace(BOARD, reason="down"), added=True)["added"] is False
     assert board_json(BOARD, added=False)["added"] is False
+
+
+def test_a_baseline_that_is_to_be_doubted_says_why_and_another_says_nothing() -> None:
+    made = synthetic.run(boards=(synthetic.A72,), recipes=("fp32",))
+    assert doubt_lines(summarize(made)) == []
+    (cell,) = made.records
+    clocked = replace(cell, trials=tuple(replace(one, counter_source="virtual-clock") for one in cell.trials))
+    (line,) = doubt_lines(summarize(replace(made, records=(clocked,))))
+    assert line.startswith(f"suspect: {cell.cell_id}: no counter was open: a clock stands for it")
+
+
+def test_the_times_of_all_parts_are_added_up() -> None:
+    assert (
+        time_line(replace(BOARD, seconds={"look": 3.0}), 40.0) == "time for pi5: look 3 s, baseline 40 s: 43 s in all"
+    )
+
+
+def test_what_was_put_on_a_board_that_was_not_added_is_said_with_how_it_goes() -> None:
+    assert stay_lines([BOARD]) == []
+    put = replace(BOARD, runtimes={"onnxruntime": RuntimeFound(version="1.32.0", site="/w/account-7/runtimes/x")})
+    (line,) = stay_lines([put])
+    assert line.startswith("onnxruntime stays on pi@10.0.0.9, in /w/account-7/runtimes/x; `hilbench board clean pi@10")
 
 
 def judged(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hilbench.harness.boardlook import Lacking, Looked, what_to_put
 from hilbench.harness.laps import Laps, in_words
-from hilbench.targets.account import AccountFiles
 from hilbench.targets.board import Arch, Board, BoardRuntime, LocalAddress, Role
 from hilbench.targets.leaseplace import LeasePlace
 from hilbench.targets.pins import Pin
@@ -59,9 +58,8 @@ def test_a_board_gets_what_was_named_else_one_that_runs_the_model(
 
 def looked(*runtimes: RuntimeFound, lacking: tuple[str, ...] = ()) -> Looked:
     place = LeasePlace(folder="/w/lease", file_system="ext4", lock="flock")
-    files = AccountFiles(workdir="/w", bytes_by_part={}, jobs=0, running=0)
     given: dict[str, RuntimeFound] = dict(zip(NAMES, runtimes, strict=False))
-    return Looked(facts={}, runtimes=given, place=place, earlier=files, lacking=lacking)
+    return Looked(facts={}, runtimes=given, place=place, lacking=lacking)
 
 
 def test_what_hilbench_put_there_is_pinned_and_the_boards_own_is_not() -> None:

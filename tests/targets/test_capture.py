@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hilbench.targets.board import Arch, Board, BoardRuntime, LocalAddress, Role
+from hilbench.targets.board import Arch, Board, BoardRuntime, LocalAddress, Role, SshAddress
 from hilbench.targets.boardbundle import ROW_HEADER, bundle_name, make_bundle, read_bundle, row
 from hilbench.targets.capture import Capture, all_probes, capture
 from hilbench.targets.connection import Connection
@@ -143,9 +143,8 @@ COMPOSED = Capture(
 
 def test_the_same_capture_gives_the_same_bytes() -> None:
     one = make_bundle(this_machine(), COMPOSED, None, version="1")
-    other = make_bundle(
-        this_machine(), replace(COMPOSED, probes=dict(reversed(list(COMPOSED.probes.items())))), None, version="1"
-    )
+    parts = {part: dict(reversed(list(getattr(COMPOSED, part).items()))) for part in ("probes", "files", "tools")}
+    other = make_bundle(this_machine(), replace(COMPOSED, **parts), None, version="1")
     assert one.text == other.text
     assert one.bundle["tools"] == {"lscpu": None, "vcgencmd measure_temp": "temp=47.2'C on host-1"}
     assert one.bundle["files"]["/proc/cmdline"] == "root=removed quiet"
@@ -159,6 +158,15 @@ def test_folders_that_somebody_chose_are_not_told() -> None:
     text = make_bundle(board, COMPOSED, None, version="1").text
     assert "acme" not in text
     assert "/path/to/python3.11" in text
+
+
+def test_names_on_the_way_to_the_board_are_not_told() -> None:
+    gate = SshAddress(host="gate.acme", user="bob", port=22)
+    board = replace(this_machine(), address=SshAddress(host="kiosk7", user="ann", jump=gate))
+    said = replace(COMPOSED, tools={"lscpu": "kiosk7 bob gate.acme ann"}, users=())
+    made = make_bundle(board, said, None, version="1")
+    assert made.bundle["tools"]["lscpu"] == "host-2 user-1 host-3 user-2"
+    assert made.bundle["board"]["reached_by"] == "ssh"
 
 
 def test_a_fact_that_making_it_anonymous_changed_is_named() -> None:

@@ -149,6 +149,17 @@ def test_without_flock_links_are_found_to_lock(workdir: Path, monkeypatch: pytes
     assert look_at_place(connection, "b", str(workdir)).lock == "links"
 
 
+def test_a_flock_that_lets_everybody_in_is_found_out(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "flock").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "flock").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    take(open_local(), workdir)
+    place = look_at_place(open_local(), "b", str(workdir))
+    assert (place.lock, place.usable) == (None, False)
+
+
 def test_a_place_behind_a_link_is_judged_where_it_lies(workdir: Path, tmp_path: Path) -> None:
     connection = open_local()
     (tmp_path / "link").symlink_to(workdir)
