@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .errors import StoreError
 from .home import find_home
+from .progress import Say
 from .store import LAB, Store
 
 KIND = "board"  # the same kind of note that a run adds
@@ -24,10 +26,13 @@ def told_facts(inventory: Path | None) -> Mapping[str, Mapping[str, Any]]:
         store.close()
 
 
-def remember_facts(inventory: Path | None, board: str, facts: Mapping[str, Any]) -> None:
-    """Keep what a board told outside of any run."""
-    store = Store.open(find_home(inventory).database_url)
+def remember_facts(inventory: Path | None, board: str, facts: Mapping[str, Any], *, say: Say) -> None:
+    """Keep what a board told outside of any run; where that fails it is only said, as it costs no figure."""
     try:
-        store.add_note(LAB, board, KIND, facts)
-    finally:
-        store.close()
+        store = Store.open(find_home(inventory).database_url, say=say)
+        try:
+            store.add_note(LAB, board, KIND, facts)
+        finally:
+            store.close()
+    except StoreError as error:
+        say(f"{board}: what it told is not kept: {error}")

@@ -129,11 +129,10 @@ class Database:
         from alembic import command
         from alembic.config import Config
 
+        # One process at a time; alembic finds nothing to do where another one was first.
         with self._writing.begin() as connection:
             if self.dialect == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            if self._is_current(connection):  # another process did it meanwhile
-                return
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
             config.attributes["connection"] = connection

@@ -22,7 +22,10 @@ def open_run(name: str, inventory: Path | None = None) -> tuple[Home, RunRecord]
         hint = "name the inventory whose runs are meant with --inventory, or make one with `hilbench run PLAN`"
         raise NoSuchRunError(f"there is no run in {home.folder}; {hint}")
     store = Store.open(home.database_url, say=Progress().say)
-    return home, assemble(store, store.run(name))
+    try:
+        return home, assemble(store, store.run(name))
+    finally:
+        store.close()
 
 
 def write_report(record: RunRecord, path: Path) -> Path:

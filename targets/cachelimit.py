@@ -10,8 +10,6 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from .transfer import quoted
-
 _NAME = re.compile(r"[0-9a-f]{64}(\.\w+)?")
 
 
@@ -24,13 +22,12 @@ class CacheFile:
     removable: bool
 
 
-def cache_command(folder: str) -> str:
-    """Print the account, the cache (the latest used first), and after `=jobs` the files that jobs of any account name.
-
-    `folder` is the cache; the jobs lie beside it. Run it in the cache. Only what busybox has, too.
-    """
-    jobs = f"{quoted(f'{folder}/..')}/account-*/jobs/*/job.json"
-    return f"id -u; ls -ltn; echo =jobs; grep -oh '[0-9a-f]\\{{64\\}}[.A-Za-z0-9_]*' {jobs} 2>/dev/null; :"
+# Prints the account, the present folder (the latest used first), and after `=jobs` the files that jobs of any account
+# name; the present folder is the cache, and the jobs lie beside it. Only what busybox has, too.
+CACHE_COMMAND = (
+    "id -u; ls -ltn; echo =jobs; set -- ../account-*/jobs/*/job.json; "
+    'if [ -e "$1" ]; then grep -oh \'[0-9a-f]\\{64\\}[.A-Za-z0-9_]*\' "$@" 2>/dev/null; fi; :'
+)
 
 
 def parse_cache(output: str) -> list[CacheFile]:

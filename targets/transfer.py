@@ -16,8 +16,21 @@ CHUNK_BYTES = 1 << 18
 PART_PATTERN = "*.part-*"
 
 MISMATCH_STATUS = 65  # EX_DATAERR of sysexits.h: what arrived is not what was sent
+CHECK_AGAIN_STATUS = 75  # EX_TEMPFAIL
 _WRITE_STATUS = 74  # EX_IOERR
 _MOVE_STATUS = 73  # EX_CANTCREAT
+
+# Hashes a file that grows until a line comes by stdin; prints that line, or `gone` for its end, and the hash.
+_FOLLOWER = """
+import hashlib, select, sys
+digest, more = hashlib.sha256(), True
+with open(sys.argv[1], "rb") as file:
+    while more:
+        more = not select.select([0], [], [], 0.02)[0]
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+print(sys.stdin.readline().strip() or "gone", digest.hexdigest())
+"""
 
 
 def part_name(remote: str) -> str:
@@ -36,13 +49,40 @@ def check_and_rename(part: str, remote: str, sha256: str) -> str:
     It removes before it prints: where the connection is gone, printing ends the shell (SIGPIPE).
     Ends with 0, MISMATCH_STATUS (prints the hash that was found) or another status (prints why).
     """
-    temporary, final = quoted(part), quoted(remote)
+    return _check_and_rename(quoted(part), quoted(remote), sha256)
+
+
+def _check_and_rename(temporary: str, final: str, sha256: str) -> str:
     python = "import hashlib,sys;print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())"
     return (
         f"h=$(sha256sum <{temporary} 2>/dev/null || python3 -c {shlex.quote(python)} <{temporary}) || h=none; "
         f'h=${{h%% *}}; if [ "$h" != {sha256} ]; then rm -f {temporary}; echo "$h"; exit {MISMATCH_STATUS}; fi; '
+        + _rename(temporary, final)
+    )
+
+
+def _rename(temporary: str, final: str) -> str:
+    return (
         f"if [ -d {final} ]; then rm -f {temporary}; echo 'it is a folder' >&2; exit {_MOVE_STATUS}; fi; "
         f"mv -f {temporary} {final} || {{ rm -f {temporary}; exit {_MOVE_STATUS}; }}"
+    )
+
+
+def follow_check_rename(part: str, remote: str) -> str:
+    """The same, begun before the file comes: it is hashed while it grows. The right hash comes by stdin at the end.
+
+    Whatever goes wrong with that, such as a file that was not written from its beginning to its end, is settled by
+    hashing the file once more. Without a hash on stdin the file is removed: the transfer was given up. Ends with
+    CHECK_AGAIN_STATUS where the hash was lost: `check_and_rename` must be run.
+    """
+    temporary = quoted(part)
+    return (
+        f"set --; if command -v python3 >/dev/null; then set -- $(python3 -ISc {shlex.quote(_FOLLOWER)} {temporary} "
+        f"2>/dev/null); else read -r w; set -- ${{w:-gone}} none; fi; "
+        f'if [ "$1" = "" ]; then exit {CHECK_AGAIN_STATUS}; fi; '
+        f"if [ $1 = gone ]; then rm -f {temporary}; exit {_WRITE_STATUS}; fi; "
+        f"if [ $1 = $2 ]; then {_rename(temporary, quoted(remote))}; exit; fi; w=$1; "
+        + _check_and_rename(temporary, quoted(remote), "$w")
     )
 
 

@@ -24,6 +24,8 @@ MISSING = (
     "PostgreSQL is missing: as root, run `apt-get install -y --no-install-recommends postgresql` (`make test` does)"
 )
 USER = "hilbench"
+# Ends the server and removes its folder ($1) once the tests are gone, however they went: then its stdin ends.
+WATCHER = 'read -r _; p=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$p" && sleep 1; rm -rf "$1"'
 CONFIGURATION = """\
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -58,6 +60,9 @@ class PostgresServer:
             account = pwd.getpwnam("postgres")
             self._user, self._group = account.pw_uid, account.pw_gid
             os.chown(self.folder, account.pw_uid, account.pw_gid)
+        self._watcher = subprocess.Popen(
+            ["sh", "-c", WATCHER, "sh", self.folder], stdin=subprocess.PIPE, process_group=0
+        )
         self._initialise()
 
     @property
@@ -111,6 +116,7 @@ class PostgresServer:
                 self._process.wait(30)
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
+            self._watcher.communicate(timeout=30)
 
     def _initialise(self) -> None:
         secret = self.folder / "password"

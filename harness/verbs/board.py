@@ -124,10 +124,12 @@ def check(name: str, inventory: Path | None, *, as_json: bool) -> int:
     from ..selection import Boards
 
     boards = Boards(inventory)
-    with Progress() as progress, open_board(boards.board(name), say=progress.say) as opened:
-        versions = runtime_versions(opened.connection, opened.board)
-        facts = {**opened.facts, **ask_probes(opened.connection, opened.board.name, admission_probes(opened.board))}
-    remember_facts(boards.inventory_path, opened.board.name, facts)
+    with Progress() as progress:
+        with open_board(boards.board(name), say=progress.say) as opened:
+            versions = runtime_versions(opened.connection, opened.board)
+            facts = {**opened.facts, **ask_probes(opened.connection, opened.board.name, admission_probes(opened.board))}
+        if "@" not in name:  # what has no name in the inventory is selected by no fact
+            remember_facts(boards.inventory_path, opened.board.name, facts, say=progress.say)
     usable = [runtime for runtime, found in versions.items() if found.version is not None]
     if as_json:
         keys = ("version", "reason", "site")

@@ -147,7 +147,8 @@ def test_a_wrong_word_in_a_plan_is_named_with_its_line(tmp_path: Path, boards: d
 def test_what_a_board_told_when_it_was_checked_decides_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boards: dict[str, Board]
 ) -> None:
-    monkeypatch.delenv("HILBENCH_HOME", raising=False)
+    for setting in ("HILBENCH_HOME", "HILBENCH_DATABASE"):
+        monkeypatch.delenv(setting, raising=False)
     inventory = tmp_path / "inventory.yaml"
     assert told_facts(inventory) == {}
     assert not (tmp_path / ".hilbench").exists()
@@ -158,5 +159,10 @@ def test_what_a_board_told_when_it_was_checked_decides_later(
     cores = told_facts(inventory)["here"]["cores"]
     assert cores > 0
     assert names(Boards(inventory).select(f"cores={cores}")) == ["here"]
-    remember_facts(inventory, "here", {"cores": cores + 1})
+    said: list[str] = []
+    remember_facts(inventory, "here", {"cores": cores + 1}, say=said.append)
     assert names(Boards(inventory).select(f"cores={cores + 1}")) == ["here"]
+    assert said == []
+    monkeypatch.setenv("HILBENCH_DATABASE", "mysql://u@h/d")
+    remember_facts(inventory, "here", {"cores": cores}, say=said.append)
+    assert said[0].startswith('here: what it told is not kept: HILBENCH_DATABASE: "mysql" is no database')

@@ -282,6 +282,75 @@ def test_a_file_that_arrives_damaged_is_refused(tmp_path: Path, sftp: bool) -> N
     assert list(board.iterdir()) == []
 
 
+PYTHONS = {
+    "as it is": None,
+    "missing": "",
+    "does not start": "exit 1",
+    "loses the hash": "cat >/dev/null; exit 1",
+    "finds another hash": "read -r w; echo $w 1111",
+}
+
+
+@pytest.mark.parametrize("python", PYTHONS.values(), ids=PYTHONS.keys())
+def test_a_large_file_is_checked_while_it_comes_whatever_python_the_board_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str | None
+) -> None:
+    monkeypatch.setattr("hilbench.targets.sshfiles._FOLLOWED_BYTES", 1000)
+    tools, board = tmp_path / "tools", tmp_path / "board"
+    tools.mkdir()
+    board.mkdir()
+    for name in ("sh", "cat", "mv", "rm", "sha256sum", *([] if python is not None else ["python3"])):
+        (tools / name).symlink_to(str(shutil.which(name, path="/usr/bin:/bin") or sys.executable))
+    if python:
+        (tools / "python3").write_text(f"#!/bin/sh\n{python}\n")
+        (tools / "python3").chmod(0o755)
+    (tmp_path / "sent").write_bytes(os.urandom(700_000))
+    # A forced command, as an account's own rc file may put more on the path.
+    shell = tmp_path / "shell"
+    shell.write_text(f'#!/bin/sh\nPATH={tools}\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    shell.chmod(0o755)
+    with _server_with_shell(tmp_path, shell) as server:
+        connection = open_ssh(server.address())
+        connection.put(tmp_path / "sent", f"{board}/file", timeout_s=30)
+        assert (board / "file").read_bytes() == (tmp_path / "sent").read_bytes()
+        assert [path.name for path in board.iterdir()] == ["file"]
+        if python is not None:  # now the file is damaged, too
+            (tools / "sha256sum").unlink()
+            (tools / "sha256sum").write_text(f"#!/bin/sh\necho {'0' * 64}  -\n")
+            (tools / "sha256sum").chmod(0o755)
+            with pytest.raises(TransientTargetError, match="arrived damaged: sha256 0000"):
+                connection.put(tmp_path / "sent", f"{board}/again", timeout_s=30)
+            assert [path.name for path in board.iterdir()] == ["file"]
+        connection.close()
+
+
+def _server_with_shell(tmp_path: Path, shell: Path) -> contextlib.AbstractContextManager[OpensshServer]:
+    """sshd forces the command on SFTP as well, so that one passes through to the real server."""
+    sftp, both = _sftp_server(), tmp_path / "both"
+    both.write_text(f'#!/bin/sh\ncase "$SSH_ORIGINAL_COMMAND" in *sftp-server*) exec {sftp};; esac\nexec {shell}\n')
+    both.chmod(0o755)
+    # No rc file of this account: on some machines it takes half a second for each command.
+    options = (f"ForceCommand {both}", f"Subsystem sftp {sftp}", f"SetEnv HOME={tmp_path}")
+    return running(tmp_path / "server", *options, sftp=False)
+
+
+def _sftp_server() -> str:
+    return next(path for path in SFTP_SERVERS if Path(path).exists())
+
+
+def test_a_large_file_that_does_not_fit_leaves_nothing(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hilbench.targets.sshfiles._FOLLOWED_BYTES", 1000)
+    (tmp_path / "big").write_bytes(bytes(5 * MB))
+    with running(tmp_path / "server") as server:
+        connection = open_ssh(server.address())
+        with pytest.raises(BoardFullError, match=r"the disk is full: 5\.0 MB are needed"):
+            connection.put(tmp_path / "big", f"{small_disk}/big", timeout_s=60)
+        assert names_in(connection, str(small_disk)) == []
+        connection.close()
+
+
 def test_a_board_without_sha256sum_hashes_with_python(tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
