@@ -23,7 +23,7 @@ from .assemble import alive_cells
 from .blocks import TWIN, missing_blocks, orders
 from .candidates import Prepared
 from .checks import judge_check
-from .collect import trial_from_event
+from .collect import damage_of, trial_from_event
 from .errors import Interrupted
 from .home import Home
 from .intake import Intake
@@ -112,6 +112,8 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     say = context.progress.about(board.name)
 
     def store(event: Mapping[str, Any]) -> None:
+        if (damage := damage_of(event, by_name)) is not None:
+            raise AgentLostError(f"the journal of job {session.job.job_id} is damaged: {damage}")
         began_s = time.monotonic()
         _store_event(context, event, by_name[event["cell"]], lease)
         if (took_s := time.monotonic() - began_s) >= _LONG_STORING_S:
