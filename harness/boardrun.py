@@ -23,7 +23,7 @@ from .assemble import alive_cells, standing
 from .blocks import TWIN, missing_blocks, orders
 from .candidates import Prepared
 from .checks import judge_check
-from .collect import trial_from_event
+from .collect import damage_of, trial_from_event
 from .errorclass import error_class
 from .errors import Interrupted
 from .home import Home
@@ -148,6 +148,8 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     say = context.progress.about(board.name)
 
     def store(event: Mapping[str, Any]) -> None:
+        if (damage := damage_of(event, by_name)) is not None:
+            raise AgentLostError(f"the journal of job {session.job.job_id} is damaged: {damage}")
         began_s = time.monotonic()
         with about(cell=event["cell"]):
             _store_event(context, event, by_name[event["cell"]], lease)

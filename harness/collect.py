@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,24 @@ import numpy as np
 from ..reports.record import MemoryPhases, Samples, Trial, TrialKind
 
 _MEMORY = ("baseline_bytes", "load_peak_bytes", "first_peak_bytes", "steady_peak_bytes", "anon_bytes", "file_bytes")
+
+
+_NEEDED = {
+    "trial": ("kind", "block", "attempt", "position", "started_at"),
+    "check": ("golden",),
+    "failed": ("outcome", "reason"),
+}
+
+
+def damage_of(event: Mapping[str, Any], cells: Collection[str]) -> str | None:
+    """What is wrong with a result of the journal, in words; None where it can be stored.
+
+    A board's disk or another program may have written into the journal what no agent writes.
+    """
+    if event.get("cell") not in cells:
+        return f"a result names the cell {event.get('cell')!r}, which the job does not have"
+    missing = [name for name in _NEEDED[event["event"]] if name not in event]
+    return f"a {event['event']} of {event['cell']} has no {', '.join(missing)}" if missing else None
 
 
 def trial_from_event(event: Mapping[str, Any]) -> Trial:

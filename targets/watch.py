@@ -166,9 +166,10 @@ class _Follower:
         for line in filter(None, lines):
             try:
                 event = parse_event(line)
-            except ValueError as error:
-                raise AgentLostError(f"the journal of job {self.session.job.job_id} is damaged: {error}") from error
-            self._note(event)
+                self._note(event)
+            except (ValueError, KeyError, TypeError) as error:
+                what = f"{error} is missing" if isinstance(error, KeyError) else error
+                raise AgentLostError(f"the journal of job {self.session.job.job_id} is damaged: {what}") from error
             self._on_event(event)
 
     def _note(self, event: dict[str, Any]) -> None:
@@ -176,7 +177,7 @@ class _Follower:
             case "start":
                 self.of = event["of"]
             case "gap":
-                self.done = event["done"]
+                self.done, self.of = int(event["done"]), int(event["of"])
             case "end":
                 self.end = event["state"]
             case _:

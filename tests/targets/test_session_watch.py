@@ -209,6 +209,16 @@ def test_board_that_lost_its_journal_is_told(tmp_path: Path, board: Path) -> Non
         watch_here(session, mirror)
 
 
+@pytest.mark.parametrize("line", [b"\xff{}", b"[]", b'{"event":"gap"}', b'{"event":"gap","done":"x","of":2}'])
+def test_a_line_that_no_agent_writes_is_told_as_damage(tmp_path: Path, board: Path, line: bytes) -> None:
+    session = start_session(open_local(), str(board), endless_job(tmp_path))
+    os.kill(agent_pid(Path(session.jobdir)), signal.SIGKILL)
+    with (Path(session.jobdir) / JOURNAL).open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(AgentLostError, match="the journal of job job is damaged: "):
+        watch_here(session, tmp_path / "mirror")
+
+
 def test_cancel_stops_the_agent_and_all_its_processes(tmp_path: Path, board: Path) -> None:
     session = start_session(open_local(), str(board), endless_job(tmp_path))
     cancel = threading.Event()
