@@ -23,6 +23,7 @@ from .errorclass import error_class, is_transient
 from .errors import HarnessError, Interrupted, StoreError
 from .home import Home
 from .job import COMPRESS, MEASURE, Follow, Job, Perform
+from .log import about
 from .notify import Event, end_event
 from .progress import Say
 from .queuestore import QueueStore, Submission
@@ -85,7 +86,7 @@ def _performed(shop: Shop, job: Job, work: _Work) -> Sequence[Follow]:
     submission = shop.store.submission(job.run_id)
     if submission is None or submission.facts["round"] != job.round:
         return []  # an earlier round's, after a retry: its work is the new round's
-    with shop.running.ticket(job) as ticket:
+    with about(run=job.run_id, board=job.board), shop.running.ticket(job) as ticket:
         try:
             if is_cancelled(shop.store, job.run_id, job.round):
                 return _over(shop, job, submission)

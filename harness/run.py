@@ -12,6 +12,7 @@ from .boardrun import RunContext, measure_board
 from .campaign import Campaign, RunResult, begin, conclude, end_state, make_candidates, new_id, ready
 from .errors import Interrupted
 from .home import Home
+from .log import about
 from .notify import Event, end_event
 from .plan import Cell, Plan
 from .progress import Progress
@@ -41,15 +42,15 @@ def run_plan(
         progress.say(f"run {unfinished.run_id} of this plan is the queue's: this is another one")
         unfinished = None
     run_id = unfinished.run_id if unfinished is not None else new_id()
-    with only_one(home.lock(run_id), run_id):
+    with about(run=run_id), only_one(home.lock(run_id), run_id):
         if unfinished is None:
             begin(store, campaign, run_id, progress)
         else:
             store.set_state(run_id, "running", ended=False)
             progress.say(f"going on with run {run_id}")
         result = _carry_out(store, store.run(run_id), campaign, home, progress, tell)
-    tell(end_event(result.record, result.exit_code, result.report))
-    return result
+        tell(end_event(result.record, result.exit_code, result.report))
+        return result
 
 
 def _carry_out(

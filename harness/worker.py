@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +74,19 @@ def run_worker(
     return running.finished
 
 
-def _metrics(told: WorkerPlan, shop: Shop, engine: Engine) -> AbstractContextManager[Any]:
-    """Nothing is served unless a port was named."""
+@contextmanager
+def _metrics(told: WorkerPlan, shop: Shop, engine: Engine) -> Generator[None]:
+    """Answer Prometheus while the block runs, if a port was named."""
     if told.metrics_port is None:
-        return nullcontext()
+        yield
+        return
     from .metrics import serve_metrics
     from .workermetrics import snapshots
 
-    return serve_metrics(
-        told.metrics_port, snapshots(told.name, told.inventory_boards, shop.store, engine, shop.running)
-    )
+    taken = snapshots(told.name, told.inventory_boards, shop.store, engine, shop.running)
+    with serve_metrics(told.metrics_port, taken) as port:
+        shop.say(f"metrics: http://127.0.0.1:{port}/metrics")
+        yield
 
 
 def _until_told(stop: threading.Event, once: Engine | None, running: Running) -> None:

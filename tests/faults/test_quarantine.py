@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hilbench.harness.quarantine import note_failure
@@ -20,6 +21,11 @@ pytestmark = pytest.mark.timeout(300)
 PLAN_SSH = PLAN.replace("[fp32, int8-static]", "[fp32]").replace("[a72]", "[board]")
 
 
+def events(file: Path) -> list[dict[str, Any]]:
+    """What `tee` took down: one JSON object after the other."""
+    return json.loads("[" + file.read_text().replace("}{", "},{") + "]")
+
+
 def log_lines(lab: Lab) -> list[dict[str, str | None]]:
     return [json.loads(line) for line in (lab.folder / "state" / "log" / "hilbench.jsonl").read_text().splitlines()]
 
@@ -28,7 +34,8 @@ def test_a_board_that_fails_three_times_is_left_alone_until_a_check_passes(lab: 
     folder = tmp_path / "server"
     folder.mkdir()
     server = OpensshServer(folder)  # not started yet
-    lab.write(inventory=inventory(server, lab.folder / "work"), plan=PLAN_SSH)
+    told = f"notify:\n  - {{on: [quarantine, failure], command: 'tee -a {lab.folder}/told'}}\n"
+    lab.write(inventory=inventory(server, lab.folder / "work") + told, plan=PLAN_SSH)
     store = Store.open(f"sqlite:///{lab.folder}/state/runs.sqlite")
     for run in ("one", "two"):
         note_failure(store, "board", run, TransientTargetError("no answer in time"))
@@ -36,6 +43,11 @@ def test_a_board_that_fails_three_times_is_left_alone_until_a_check_passes(lab: 
     assert third.returncode == 4
     assert "board is quarantined since" in third.stderr
     assert "because 3 jobs in a row failed on it, the last one: " in third.stderr
+    first, second = events(lab.folder / "told")
+    assert (first["event"], first["board"]) == ("quarantine", "board")
+    assert first["message"].startswith("board is quarantined since")
+    assert (second["event"], second["run"], second["exit_code"]) == ("failure", first["run"], 4)
+    assert second["cells"] == {"error": 1}
 
     server.start()
     try:
