@@ -13,6 +13,13 @@ from .store import Note, RunRow, Store
 
 Facts = Mapping[str, Any]
 
+_STOPPED = {
+    "interrupted": "the run was stopped",
+    "cancelled": "the run was cancelled",
+    "queued": "the run waits in the queue",
+}
+RETRIED_KINDS = ("failed", "check", "lost")  # what a note `retried` of a cell or a board sets aside
+
 _MACHINES = {"x86_64": "x86_64", "aarch64": "arm64", "armv7l": "armhf"}  # uname -m -> arch
 
 
@@ -31,7 +38,7 @@ class _Ledger:
 def assemble(store: Store, run: RunRow) -> RunRecord:
     """The whole run as records."""
     cells = store.cells(run.run_id)
-    newest = {(note.subject, note.kind): note for note in store.notes(run.run_id)}
+    newest = standing(store.notes(run.run_id))
     by_cell: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in store.trials(run.run_id):
         by_cell[trial.cell_id].append(trial)
@@ -61,6 +68,18 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         shortlist=tuple(run.facts["shortlist"]),
         provenance=run.facts["provenance"],
     )
+
+
+def standing(notes: Sequence[Note]) -> dict[tuple[str, str], Note]:
+    """The newest note of each kind by subject. What a `retry` set aside (`retried`) does not stand any more."""
+    newest: dict[tuple[str, str], Note] = {}
+    for note in notes:
+        if note.kind == "retried":
+            for kind in RETRIED_KINDS:
+                newest.pop((note.subject, kind), None)
+                newest.pop((note.subject + TWIN, kind), None)
+        newest[note.subject, note.kind] = note
+    return newest
 
 
 def alive_cells(cells: Sequence[tuple[str, Facts]], newest: Mapping[tuple[str, str], Note]) -> list[str]:
@@ -122,6 +141,8 @@ def _outcome(
         measured = f"{done} of {planned} {what} were measured" if done else "nothing was measured"
         return Outcome.ERROR, f"{_why_stopped(run, board, ledger)}; {measured}"
     check = ledger.facts(cell, "check")
+    if check is None and (cell, "retried") in ledger.newest:
+        return Outcome.ERROR, f"{_why_stopped(run, board, ledger)}; its outputs were not checked again"
     if check is not None and check["reason"] is not None:
         return Outcome.INVALID, check["reason"]
     return Outcome.OK, None
@@ -129,8 +150,8 @@ def _outcome(
 
 def _why_stopped(run: RunRow, board: str, ledger: _Ledger) -> str:
     lost = ledger.facts(board, "lost")
-    if run.state == "interrupted":
-        return "the run was stopped"
+    if run.state in _STOPPED:
+        return _STOPPED[run.state]
     if lost is not None:
         return str(lost["reason"])
     return "the run has not come to it" if run.state == "running" else "the run ended before it"

@@ -14,16 +14,17 @@ from ..targets.agent.job import Job, JobCell, job_from_json, job_to_json
 from ..targets.board import Board, BoardRuntime
 from ..targets.deadlines import process_timeout_s
 from ..targets.deploy import deploy
-from ..targets.errors import BoardFullError, TargetError
+from ..targets.errors import BoardFullError, BoardHeldError, TargetError
 from ..targets.open import OpenBoard, open_board
 from ..targets.provision import RuntimeFound, is_provisioned, provide_runtimes
 from ..targets.session import Session, attach_session, discard_session
 from ..targets.watch import AgentLostError
-from .assemble import alive_cells
+from .assemble import alive_cells, standing
 from .blocks import TWIN, missing_blocks, orders
 from .candidates import Prepared
 from .checks import judge_check
 from .collect import damage_of, trial_from_event
+from .errorclass import error_class
 from .errors import Interrupted
 from .home import Home
 from .intake import Intake
@@ -38,7 +39,10 @@ _LONG_STORING_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What all boards of a run share. Setting `cancel` stops every board at its next gap."""
+    """What all boards of a run share. Setting `cancel` stops every board at its next gap.
+
+    `lease_wait_s` is how long a board that somebody else has is waited for; None = as the environment says.
+    """
 
     run_id: str
     plan: Plan
@@ -48,6 +52,7 @@ class RunContext:
     prepared: Prepared
     progress: Progress
     cancel: threading.Event
+    lease_wait_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +63,23 @@ class _State:
     checked: frozenset[str]
     trials: tuple[Trial, ...]
     attempt: int
+    unchecked: bool  # a cell whose check a retry set aside, though all its blocks may be there
 
 
-def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> None:
-    """Measure what is still missing on a board. A board that is lost is noted as such; it never raises TargetError."""
+def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> TargetError | None:
+    """Measure what is still missing on a board. One that is lost is noted as such, and why is returned, never raised.
+
+    A board that somebody else has is not noted as lost where the context limits the waiting: who waits for it decides.
+    """
     protocol = protocol_for(context.plan.protocol, emulated=board.emulated)
     names = [name for cell in cells if cell.skip is None for name in _names(cell)]
     planned = orders(names, blocks=context.blocks[board.name], seed=context.plan.seed, board=board.name)
     if not _missing(context, cells, planned, board):
-        return
+        return None
     try:
         claim = run_claim(context.store, context.run_id, context.plan.name, board)
+        if context.lease_wait_s is not None:
+            claim = replace(claim, wait_s=context.lease_wait_s)
         say = context.progress.about(board.name)
         with open_board(board, say=say, claim=claim, cancel=context.cancel) as opened:
             token = note_lease(context.store, context.run_id, opened)
@@ -80,9 +91,17 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> N
                 context.store.add_note(context.run_id, board.name, "session", facts)
                 _watch(context, opened, start_leased(opened, job), cells, token)
     except TargetError as error:
-        reason = " ".join(str(error).split())
-        context.store.add_note(context.run_id, board.name, "lost", {"reason": reason})
-        context.progress.say(f"{board.name}: cannot be used any further: {reason}")
+        if context.lease_wait_s is None or not isinstance(error, BoardHeldError):
+            _note_lost(context, board, error)
+        return error
+    return None
+
+
+def _note_lost(context: RunContext, board: Board, error: TargetError) -> None:
+    reason = " ".join(str(error).split())
+    facts = {"reason": reason, "class": error_class(error)}
+    context.store.add_note(context.run_id, board.name, "lost", facts)
+    context.progress.say(f"{board.name}: cannot be used any further: {reason}")
 
 
 def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
@@ -160,7 +179,7 @@ def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -
     put_there = {runtime.name: one.site for runtime, one in found.items() if one.site is not None}
     facts = {**opened.facts, "runtimes": versions, **({"provisioned": put_there} if put_there else {})}
     context.store.add_note(context.run_id, opened.board.name, "board", facts)
-    noted = {note.subject for note in context.store.notes(context.run_id, "failed")}
+    noted = {subject for subject, kind in standing(context.store.notes(context.run_id)) if kind == "failed"}
     for cell in cells:
         if cell.skip is None and cell.cell_id not in noted and found[cell.board_runtime].version is None:
             _note_unusable(context, cell, found[cell.board_runtime])
@@ -200,14 +219,15 @@ def _job(
     board = opened.board
     state = _state(context, cells, board)
     blocks = missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=state.attempt)
-    if not blocks:
+    if not blocks and not state.unchecked:
         return None
     alive = [cell for cell in cells if cell.cell_id in state.alive]
     files: dict[str, Path] = {}
     for cell in alive:
         files |= context.prepared.files(cell, board)
     say = context.progress.about(board.name)
-    remote = deploy(opened.connection, board.workdir, files, progress=say, board=board.name)
+    limit = board.cache_limit_bytes
+    remote = deploy(opened.connection, board.workdir, files, progress=say, board=board.name, cache_limit_bytes=limit)
     return Job(
         job_id=f"{context.run_id}.{board.name.replace('@', '-').replace(':', '-')}.{state.attempt}",
         mode="count" if board.emulated else "latency",
@@ -256,16 +276,20 @@ def _loop_k(cell: Cell, trials: Sequence[Trial]) -> int | None:
 
 def _missing(context: RunContext, cells: Sequence[Cell], planned: Sequence[tuple[str, ...]], board: Board) -> bool:
     state = _state(context, cells, board)
-    return bool(missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=0))
+    blocks = missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=0)
+    return bool(blocks or state.unchecked)
 
 
 def _state(context: RunContext, cells: Sequence[Cell], board: Board) -> _State:
     notes = context.store.notes(context.run_id)
-    newest = {(note.subject, note.kind): note for note in notes}
+    newest = standing(notes)
     names = {name for cell in cells for name in _names(cell)}
+    alive = alive_cells([(cell.cell_id, {"twin": cell.twin}) for cell in cells], newest)
+    checked = frozenset(subject for subject, kind in newest if kind == "check")
     return _State(
-        alive=tuple(alive_cells([(cell.cell_id, {"twin": cell.twin}) for cell in cells], newest)),
-        checked=frozenset(subject for subject, kind in newest if kind == "check"),
+        alive=tuple(alive),
+        checked=checked,
+        unchecked=any(subject in alive and subject not in checked for subject, kind in newest if kind == "retried"),
         trials=tuple(trial for trial in context.store.trials(context.run_id) if trial.cell_id in names),
         attempt=1 + sum(note.kind == "session" and note.subject == board.name for note in notes),
     )

@@ -21,6 +21,16 @@ class StoreError(HarnessError):
     exit_code = 1
 
 
+class QueueError(HarnessError):
+    """The queue cannot be opened, read or written."""
+
+
+class DatabaseUrlError(StoreError):
+    """The words that name the database are wrong: fix them."""
+
+    exit_code = 2
+
+
 class NoSuchRunError(StoreError):
     """There is no such run in the store."""
 

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from .databaseurl import SETTING
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
@@ -17,6 +19,27 @@ class Home:
     def database(self) -> Path:
         """The SQLite file of the store."""
         return self.folder / "runs.sqlite"
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the store: `HILBENCH_DATABASE`, else the SQLite file of this home."""
+        return os.environ.get(SETTING) or f"sqlite:///{self.database}"
+
+    @property
+    def keeps_database(self) -> bool:
+        """Whether the store is the file of this home, and no server's."""
+        return not os.environ.get(SETTING)
+
+    @property
+    def queue_url(self) -> str:
+        """Where the queue is: the PostgreSQL of the store, in tables of its own, else a file of this home."""
+        named = os.environ.get(SETTING)
+        return f"sqlite:///{self.folder / 'queue.sqlite'}" if not named or named.startswith("sqlite:") else named
+
+    @property
+    def queue_log(self) -> Path:
+        """What the queue's engine says of itself."""
+        return self.folder / "logs" / "queue.log"
 
     @property
     def artifacts(self) -> Path:

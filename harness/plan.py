@@ -1,26 +1,18 @@
-"""Plans: read a plan file, check it against inventory and recipes, and expand it into cells."""
+"""Plans: what to compare, and its expansion into cells. planread.py reads the file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..targets.board import Board, BoardRuntime
-from ..targets.errors import TargetError
-from .errors import PlanError
 from .provenance import digest
 
 if TYPE_CHECKING:
     from ..compression.recipe import Recipe
-    from ..targets.yamlfile import Positions
-    from .planfile import PlanFile, RuntimeFile, TaskFile
     from .selection import Boards
-
-
-# Where accuracy is judged and the plan says nothing: nobody ships a model because it is fast and wrong.
-DEFAULT_DROP_PP = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +60,11 @@ class RuntimePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A plan that was read and checked. `source` is the plan as plain data: what is stored and hashed."""
+    """A plan that was read and checked. `source` is the plan as plain data: what is stored and hashed.
+
+    `pools` maps a board that `any:K` chose to the others of its kind, which may take its place; `remarks` are sentences
+    for the user about the choice of boards.
+    """
 
     name: str
     path: Path | None
@@ -83,6 +79,8 @@ class Plan:
     budget: Mapping[str, float | int | None]
     accuracy_samples: int | None
     seed: int
+    pools: Mapping[str, tuple[Board, ...]] = field(default_factory=dict[str, tuple[Board, ...]])
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,55 +104,19 @@ class Cell:
         return known if python is None else replace(known, python=python, site=None)
 
 
-def load_plan(path: Path, known: Boards, *, boards: Sequence[str] | None = None) -> Plan:
-    """Read and check a plan. `boards` stand in for the plan's own. Raises PlanError with one line an error."""
-    from ..targets.yamlfile import YamlFileError, load_yaml
-    from .planfile import PlanFile
+def load_plan(
+    path: Path,
+    known: Boards,
+    *,
+    boards: Sequence[str] | None = None,
+    excluded: Collection[str] = (),
+    text: str | None = None,
+) -> Plan:
+    """Read and check a plan. `boards` are words that stand in for the plan's own; `excluded` are names of boards that
+    `any:K` must not choose; `text` stands in for what the file holds now. Raises PlanError with one line an error."""
+    from .planread import read_plan
 
-    try:
-        file, positions = load_yaml(path, PlanFile)
-    except YamlFileError as error:
-        raise PlanError(str(error)) from error
-    problems: list[str] = []
-    recipes = _recipes(file, path, positions, problems)
-    names = [recipe.name for recipe in recipes]
-    if boards is None:
-        found = _boards(file, known, path, positions, problems)
-    else:
-        found = [known.board(word) for word in dict.fromkeys(boards)]
-    for key, wanted in (("baseline", [file.baseline]), ("shortlist", file.shortlist)):
-        for name in wanted:
-            if name not in names and not problems:
-                problems.append(
-                    f'{path}:{positions.line((key,))}: {key}: "{name}" is no recipe of this plan{_among(name, names)}'
-                )
-    for index, runtime in enumerate(file.runtimes):
-        if runtime in file.runtimes[:index]:
-            problems.append(
-                f"{path}:{positions.line(('runtimes', index))}: runtimes: the same setting stands there twice"
-            )
-    models = tuple(
-        _model(name, model.file, model.task, model.input_shapes, path.parent) for name, model in file.models.items()
-    )
-    for model in models:
-        problems += _missing_files(model, path, positions)
-    if problems:
-        raise PlanError("\n".join(problems))
-    return Plan(
-        name=file.name,
-        path=path.resolve(),
-        source={**file.model_dump(mode="json", exclude_defaults=True), "boards": [board.name for board in found]},
-        models=models,
-        recipes=tuple(recipes),
-        boards=tuple(found),
-        runtimes=tuple(_runtime(runtime) for runtime in file.runtimes) or (RuntimePlan(name=None),),
-        protocol=file.protocol,
-        baseline=file.baseline,
-        shortlist=tuple(file.shortlist),
-        budget=_budget(file),
-        accuracy_samples=file.accuracy_samples,
-        seed=file.seed,
-    )
+    return read_plan(path, known, boards=boards, excluded=excluded, text=text)
 
 
 def expand(plan: Plan, formats: Mapping[str, str]) -> tuple[Cell, ...]:
@@ -216,107 +178,3 @@ def _why_not(board: Board, runtime: str, model_format: str) -> str | None:
     if runtime not in has:
         return f"{board.name} has no {runtime} (it has: {', '.join(has) or 'none'})"
     return None
-
-
-def _recipes(file: PlanFile, path: Path, positions: Positions, problems: list[str]) -> list[Recipe]:
-    from ..compression.errors import RecipeError
-    from ..compression.recipe import parse_recipe
-
-    recipes: list[Recipe] = []
-    for index, entry in enumerate(file.recipes):
-        try:
-            recipe = parse_recipe(entry)
-        except RecipeError as error:
-            problems.append(f"{path}:{positions.line(('recipes', index))}: recipes: {error}")
-            continue
-        if recipe.name in [known.name for known in recipes]:
-            problems.append(f'{path}:{positions.line(("recipes", index))}: recipes: "{recipe.name}" stands there twice')
-        recipes.append(recipe)
-    return recipes
-
-
-def _boards(file: PlanFile, known: Boards, path: Path, positions: Positions, problems: list[str]) -> list[Board]:
-    found: dict[str, Board] = {}
-    for index, word in enumerate(file.boards):
-        where = f"{path}:{positions.line(('boards', index))}: boards"
-        if word in file.boards[:index]:
-            problems.append(f'{where}: "{word}" stands there twice')
-            continue
-        try:
-            found[word] = known.board(word)
-        except TargetError as error:
-            problems.append(f"{where}: {error}")
-    return list(found.values())
-
-
-def _missing_files(model: ModelPlan, path: Path, positions: Positions) -> list[str]:
-    found: list[str] = []
-    for key, file in (
-        (("file",), model.file),
-        (("task", "test"), model.task.test),
-        (("task", "calibration"), model.task.calibration),
-    ):
-        if file is not None and not file.exists():
-            line = positions.line(("models", model.name, *key))
-            found.append(f"{path}:{line}: models.{model.name}.{'.'.join(key)}: there is no file {file}")
-    return found
-
-
-def _among(name: str, allowed: list[str]) -> str:
-    from ..targets.yamlerrors import choice
-
-    return choice(name, allowed)
-
-
-def _model(name: str, file: Path, task: TaskFile, shapes: Mapping[str, Sequence[int]], folder: Path) -> ModelPlan:
-    def absolute(path: Path | None) -> Path | None:
-        return None if path is None else (folder / path.expanduser()).resolve()
-
-    return ModelPlan(
-        name=name,
-        file=(folder / file.expanduser()).resolve(),
-        task=TaskPlan(
-            kind=task.kind,
-            test=absolute(task.test),
-            calibration=absolute(task.calibration),
-            scale=task.scale,
-            mean=_floats(task.mean),
-            std=_floats(task.std),
-            layout=task.layout,
-        ),
-        input_shapes={key: tuple(shape) for key, shape in shapes.items()},
-    )
-
-
-def _floats(value: float | list[float] | None) -> tuple[float, ...]:
-    if value is None:
-        return ()
-    return tuple(value) if isinstance(value, list) else (value,)
-
-
-def _runtime(file: RuntimeFile) -> RuntimePlan:
-    return RuntimePlan(
-        name=file.name,
-        threads=file.threads,
-        graph_optimization=file.graph_optimization,
-        providers=tuple(file.providers),
-        python=file.python,
-    )
-
-
-def _budget(file: PlanFile) -> dict[str, float | int | None]:
-    """In the units of records: fractions, nanoseconds, bytes."""
-    budget = file.budget
-    judged = any(model.task.kind != "none" for model in file.models.values())
-    drop_pp = DEFAULT_DROP_PP if budget.accuracy_drop_pp is None and judged else budget.accuracy_drop_pp
-
-    def scaled(value: float | None, factor: float) -> float | None:
-        return None if value is None else value * factor
-
-    return {
-        "accuracy_drop": scaled(drop_pp, 0.01),
-        "latency_p95_ns": scaled(budget.latency_p95_ms, 1e6),
-        "memory_peak_bytes": None if budget.memory_peak_mib is None else int(budget.memory_peak_mib * 2**20),
-        "artifact_bytes": None if budget.artifact_kb is None else int(budget.artifact_kb * 1000),
-        "instructions": budget.instructions,
-    }

@@ -82,7 +82,9 @@ class PlanFile(_Strict):
     recipes: Annotated[list[str | dict[str, Any]], Field(min_length=1)] = Field(
         ["fp32"], description="Names of built-in recipes, or `{name: [steps]}`."
     )
-    boards: Annotated[list[str], Field(min_length=1)] = Field(description="Names of boards in the inventory.")
+    boards: Annotated[list[str], Field(min_length=1)] = Field(
+        description="Words that select boards: NAME, user@host, kind:K, any:K, tag:T or FACT=VALUE (isa=dotprod)."
+    )
     runtimes: list[RuntimeFile] = Field(
         default_factory=list[RuntimeFile], description="Empty: the runtime that fits the model's format, 1 thread."
     )

@@ -29,6 +29,21 @@ def only_one(path: Path, run_id: str, *, doing: str = "--new starts another one"
         yield
 
 
+@contextmanager
+def one_of_several(path: Path, run_id: str, who: str) -> Generator[None]:
+    """Hold the lock of a run together with the other jobs of the queue that work on it. Raises as `only_one` does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PlanError(f"run {run_id} is being worked on by another process: it is not the queue's") from error
+        file.truncate(0)
+        file.write(who)
+        file.flush()
+        yield
+
+
 def refuse_while_running(home: Home) -> None:
     """Raise PlanError if a process works on any run of this home: what it needs must not be removed."""
     for path in home.folder.glob("runs/*/lock"):

@@ -6,27 +6,37 @@ compress well.
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 from numpy.typing import NDArray
 
-LEVEL = 6
+LEVEL = 4  # 6 takes nearly three times as long and saves 1 %
+_own = threading.local()  # contexts of zstd: dear to make, not to be shared by threads
 
 
 def pack(samples: NDArray[np.int64]) -> bytes:
     """Compress a one-dimensional series; the empty series is the empty string."""
     if samples.size == 0:
         return b""
-    import zstandard
+    compressor = getattr(_own, "compressor", None)
+    if compressor is None:
+        import zstandard
 
-    delta = np.diff(samples, prepend=np.int64(0)).astype("<i8")
-    return zstandard.ZstdCompressor(level=LEVEL).compress(delta.tobytes())
+        compressor = _own.compressor = zstandard.ZstdCompressor(level=LEVEL)
+    delta = np.empty(samples.size, "<i8")
+    delta[0] = samples[0]
+    np.subtract(samples[1:], samples[:-1], out=delta[1:])
+    return compressor.compress(delta.tobytes())
 
 
 def unpack(blob: bytes) -> NDArray[np.int64]:
     """The series that `pack` was given."""
     if not blob:
         return np.empty(0, np.int64)
-    import zstandard
+    decompressor = getattr(_own, "decompressor", None)
+    if decompressor is None:
+        import zstandard
 
-    delta = np.frombuffer(zstandard.ZstdDecompressor().decompress(blob), dtype="<i8")
-    return np.cumsum(delta, dtype=np.int64)
+        decompressor = _own.decompressor = zstandard.ZstdDecompressor()
+    return np.frombuffer(decompressor.decompress(blob), "<i8").cumsum(dtype=np.int64)

@@ -8,52 +8,27 @@ that changes is a run's state.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ..reports.record import Trial
+from .database import PATIENCE_S, Database
+from .databaseurl import shown
 from .errors import FencedError, NoSuchRunError, StoreError
-from .trialrow import trial_from_row, trial_to_row
+from .progress import Say
+from .tables import CELLS, NOTES, RUNS, TRIALS
+from .trialrow import COLUMNS, trial_from_row, trial_to_row
 
-HEAD = "0001"
-
-_metadata = sa.MetaData()
-_runs = sa.Table(
-    "runs",
-    _metadata,
-    *(sa.Column(name, sa.String) for name in ("id", "plan_name", "plan_hash", "protocol")),
-    *(sa.Column(name, sa.String) for name in ("state", "started_at", "ended_at", "facts")),
-    sa.Column("seed", sa.BigInteger),
-)
-_cells = sa.Table(
-    "cells",
-    _metadata,
-    *(sa.Column(name, sa.String) for name in ("run_id", "cell_id", "board", "facts")),
-    sa.Column("position", sa.Integer),
-)
-_notes = sa.Table(
-    "notes",
-    _metadata,
-    sa.Column("seq", sa.Integer, primary_key=True),
-    *(sa.Column(name, sa.String) for name in ("run_id", "subject", "kind", "at", "facts")),
-)
-_trials = sa.Table(
-    "trials",
-    _metadata,
-    *(sa.Column(name, sa.String) for name in ("run_id", "trial_id", "cell_id", "kind", "facts")),
-    sa.Column("block", sa.Integer),
-    sa.Column("attempt", sa.Integer),
-    sa.Column("warmup", sa.LargeBinary),
-    sa.Column("samples", sa.LargeBinary),
-)
+LAB = ""
+"""The run id of notes that belong to no run: what a board told when it was checked, why it is out of use."""
+NewNote = tuple[str, str, Mapping[str, Any]]
+"""(subject, kind, facts)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,45 +63,76 @@ def now() -> str:
 
 
 class Store:
-    """An open store. Safe to use from several threads; every call is one transaction."""
+    """An open store. Safe to use from several threads; every call is one transaction, and is stored exactly once.
 
-    def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
-        with _explained(url):
-            _migrate(self._engine)
+    A call waits for a database that is away or locked, up to `patience_s`; `say` hears of it. Raises StoreError.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dialect = postgresql if database.dialect == "postgresql" else sqlite
 
     @classmethod
-    def open(cls, database: Path) -> Store:
-        """Open the SQLite file of a home, making it if needed."""
-        try:
-            database.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"cannot make the state folder {database.parent}: {error.strerror}") from error
-        return cls(f"sqlite:///{database}")
+    def open(cls, url: str, *, say: Say | None = None, patience_s: float = PATIENCE_S) -> Store:
+        """Open the database of a home (`Home.database_url`), making a SQLite file and the tables if needed."""
+        if url.startswith("sqlite:"):
+            folder = Path(shown(url)).parent
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"cannot make the state folder {folder}: {error.strerror}") from error
+        return cls(Database(url, say=say, patience_s=patience_s))
 
-    def add_run(self, row: RunRow, cells: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
-        """Add a run with its cells (cell_id, board, facts) in plan order."""
-        with self._write() as connection:
-            connection.execute(_runs.insert().values(**_run_values(row)))
-            if cells:
-                rows = [
-                    {"run_id": row.run_id, "cell_id": cell, "board": board, "position": i, "facts": _dump(facts)}
-                    for i, (cell, board, facts) in enumerate(cells)
-                ]
-                connection.execute(_cells.insert(), rows)
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._database.close()
+
+    def add_run(
+        self,
+        row: RunRow,
+        cells: Sequence[tuple[str, str, Mapping[str, Any]]],
+        *,
+        notes: Sequence[NewNote] = (),
+        trials: Sequence[Trial] = (),
+    ) -> None:
+        """Add a run with its cells (cell_id, board, facts) in plan order, and what is known of it already."""
+        cell_rows = [
+            {"run_id": row.run_id, "cell_id": cell, "board": board, "position": i, "facts": _dump(facts)}
+            for i, (cell, board, facts) in enumerate(cells)
+        ]
+        note_rows = _note_rows(row.run_id, notes)
+        trial_rows = [{"run_id": row.run_id, **trial_to_row(trial)} for trial in trials]
+
+        def work(connection: sa.Connection, again: bool) -> None:
+            if again and connection.execute(sa.select(RUNS.c.id).where(RUNS.c.id == row.run_id)).first():
+                return
+            connection.execute(RUNS.insert(), _run_values(row))
+            for table, rows in ((CELLS, cell_rows), (NOTES, note_rows), (TRIALS, trial_rows)):
+                if rows:
+                    connection.execute(table.insert(), rows)
+
+        self._database.write(work)
 
     def set_state(self, run_id: str, state: str, *, ended: bool) -> None:
         """Move a run to another state; `ended` stamps the end."""
         values: dict[str, Any] = {"state": state, "ended_at": now() if ended else None}
-        with self._write() as connection:
-            connection.execute(_runs.update().where(_runs.c.id == run_id).values(**values))
+        self._database.write(lambda to, _: to.execute(RUNS.update().where(RUNS.c.id == run_id).values(**values)))
 
     def add_note(self, run_id: str, subject: str, kind: str, facts: Mapping[str, Any]) -> None:
         """Add a dated fact."""
-        with self._write() as connection:
-            connection.execute(
-                _notes.insert().values(run_id=run_id, subject=subject, kind=kind, at=now(), facts=_dump(facts))
-            )
+        self.add_notes(run_id, [(subject, kind, facts)])
+
+    def add_notes(self, run_id: str, notes: Sequence[NewNote]) -> None:
+        """Add dated facts together: all of them or none."""
+        rows = _note_rows(run_id, notes)
+        if not rows:
+            return
+
+        def work(connection: sa.Connection, again: bool) -> None:
+            if not (again and connection.execute(_same_note(rows[-1])).first()):
+                connection.execute(NOTES.insert(), rows)
+
+        self._database.write(work)
 
     def add_trial(self, run_id: str, trial: Trial, *, lease: tuple[str, int] | None = None) -> bool:
         """Add a trial unless it is there already (a journal may be read twice). Says whether it was new.
@@ -134,27 +140,33 @@ class Store:
         `lease` is the board and the token under which its job was started. Raises FencedError where another run has
         had that board since.
         """
-        with self._write() as connection:
+        row = {"run_id": run_id, **trial_to_row(trial)}
+        unless_there = self._dialect.insert(TRIALS).on_conflict_do_nothing(index_elements=["run_id", "trial_id"])
+        insert = unless_there.returning(TRIALS.c.trial_id)
+
+        def work(connection: sa.Connection, again: bool) -> bool:
             if lease is not None:
-                newest = max((0, *_tokens(connection, lease[0], run_id)))
+                newest = max((0, *_tokens(connection.execute(_leases(lease[0], run_id)).all())))
                 if newest > lease[1]:
                     raise FencedError(f"another run has had {lease[0]} since (lease {newest}, this one: {lease[1]})")
-            known = connection.execute(
-                sa.select(_trials.c.trial_id).where(_trials.c.run_id == run_id, _trials.c.trial_id == trial.trial_id)
-            ).first()
-            if known is None:
-                connection.execute(_trials.insert().values(run_id=run_id, **trial_to_row(trial)))
-            return known is None
+            return connection.execute(insert, row).first() is not None or again
+
+        return self._database.write(work)
 
     def newest_token(self, board: str, *, besides: str) -> int:
         """The highest token with which runs of this store, one left out, have had a board; 0 where there is none."""
-        with _explained(str(self._engine.url)), self._engine.connect() as connection:
-            return max((0, *_tokens(connection, board, besides)))
+        return max((0, *_tokens(self._database.read(_leases(board, besides)))))
+
+    def newest_facts(self, kind: str) -> Mapping[str, Mapping[str, Any]]:
+        """The newest facts of a kind by subject, over all runs: `board` gives what each board last said of itself."""
+        newest = sa.select(sa.func.max(NOTES.c.seq)).where(NOTES.c.kind == kind).group_by(NOTES.c.subject)
+        query = sa.select(NOTES.c.subject, NOTES.c.facts).where(NOTES.c.seq.in_(newest))
+        return {subject: json.loads(facts) for subject, facts in self._database.read(query)}
 
     def runs(self, *, limit: int | None = None) -> list[RunRow]:
         """All runs, newest first."""
-        query = sa.select(_runs).order_by(_runs.c.started_at.desc(), _runs.c.id.desc()).limit(limit)
-        return [_run_row(row) for row in self._read(query)]
+        query = sa.select(RUNS).order_by(RUNS.c.started_at.desc(), RUNS.c.id.desc()).limit(limit)
+        return [_run_row(row) for row in self._database.read(query)]
 
     def run(self, run_id: str) -> RunRow:
         """A run by its id, by a unique beginning of it, or `latest`."""
@@ -163,9 +175,8 @@ class Store:
             if not newest:
                 raise NoSuchRunError("there is no run yet; `hilbench run PLAN` makes one")
             return newest[0]
-        found = [
-            _run_row(row) for row in self._read(sa.select(_runs).where(_runs.c.id.startswith(run_id, autoescape=True)))
-        ]
+        query = sa.select(RUNS).where(RUNS.c.id.startswith(run_id, autoescape=True))
+        found = [_run_row(row) for row in self._database.read(query)]
         exact = [row for row in found if row.run_id == run_id] or found
         if len(exact) != 1:
             known = ", ".join(row.run_id for row in self.runs(limit=5)) or "none"
@@ -175,89 +186,54 @@ class Store:
 
     def unfinished(self, plan_hash: str) -> RunRow | None:
         """The newest run of this plan, if it did not finish."""
-        query = sa.select(_runs).where(_runs.c.plan_hash == plan_hash).order_by(_runs.c.started_at.desc()).limit(1)
-        newest = [_run_row(row) for row in self._read(query)]
+        query = sa.select(RUNS).where(RUNS.c.plan_hash == plan_hash).order_by(RUNS.c.started_at.desc()).limit(1)
+        newest = [_run_row(row) for row in self._database.read(query)]
         return newest[0] if newest and newest[0].state != "finished" else None
 
     def cells(self, run_id: str) -> list[tuple[str, str, Mapping[str, Any]]]:
         """The cells of a run (cell_id, board, facts) in plan order."""
-        query = sa.select(_cells).where(_cells.c.run_id == run_id).order_by(_cells.c.position)
-        return [(row["cell_id"], row["board"], json.loads(row["facts"])) for row in self._read(query)]
+        columns = (CELLS.c.cell_id, CELLS.c.board, CELLS.c.facts)
+        query = sa.select(*columns).where(CELLS.c.run_id == run_id).order_by(CELLS.c.position)
+        return [(cell, board, json.loads(facts)) for cell, board, facts in self._database.read(query)]
 
     def notes(self, run_id: str, kind: str | None = None) -> list[Note]:
         """The notes of a run in the order in which they came."""
-        query = sa.select(_notes).where(_notes.c.run_id == run_id).order_by(_notes.c.seq)
+        columns = (NOTES.c.seq, NOTES.c.subject, NOTES.c.kind, NOTES.c.at, NOTES.c.facts)
+        query = sa.select(*columns).where(NOTES.c.run_id == run_id).order_by(NOTES.c.seq)
         if kind is not None:
-            query = query.where(_notes.c.kind == kind)
+            query = query.where(NOTES.c.kind == kind)
         return [
-            Note(seq=row["seq"], subject=row["subject"], kind=row["kind"], at=row["at"], facts=json.loads(row["facts"]))
-            for row in self._read(query)
+            Note(seq=seq, subject=subject, kind=kind, at=at, facts=json.loads(facts))
+            for seq, subject, kind, at, facts in self._database.read(query)
         ]
 
     def trials(self, run_id: str) -> list[Trial]:
         """All trials of a run, the ones of incomplete blocks included, in a stable order."""
-        query = sa.select(_trials).where(_trials.c.run_id == run_id)
-        order = (_trials.c.cell_id, _trials.c.kind, _trials.c.block, _trials.c.attempt, _trials.c.trial_id)
-        query = query.order_by(*order)
-        return [trial_from_row({str(k): v for k, v in row.items()}) for row in self._read(query)]
-
-    def _read(self, query: sa.Select[Any]) -> list[sa.RowMapping]:
-        with _explained(str(self._engine.url)), self._engine.connect() as connection:
-            return list(connection.execute(query).mappings())
-
-    @contextmanager
-    def _write(self) -> Generator[sa.Connection]:
-        with _explained(str(self._engine.url)), self._engine.begin() as connection:
-            yield connection
+        query = sa.select(*(TRIALS.c[name] for name in COLUMNS)).where(TRIALS.c.run_id == run_id)
+        trials = map(trial_from_row, self._database.read(query))
+        # Here, and not in the query: databases sort text by the rules of their language.
+        return sorted(trials, key=lambda t: (t.cell_id, t.kind.value, t.block, t.attempt, t.trial_id))
 
 
-def _tokens(connection: sa.Connection, board: str, besides: str) -> list[int]:
-    """The tokens in the `lease` notes of a board, those of one run left out."""
-    query = sa.select(_notes.c.facts).where(
-        _notes.c.kind == "lease", _notes.c.subject == board, _notes.c.run_id != besides
-    )
-    return [int(json.loads(facts)["token"]) for (facts,) in connection.execute(query)]
+def _note_rows(run_id: str, notes: Sequence[NewNote]) -> list[dict[str, Any]]:
+    moment = now()
+    return [
+        {"run_id": run_id, "subject": subject, "kind": kind, "at": moment, "facts": _dump(facts)}
+        for subject, kind, facts in notes
+    ]
 
 
-def _engine(url: str) -> sa.Engine:
-    engine = sa.create_engine(url)
-    if engine.dialect.name == "sqlite":
-
-        def pragmas(connection: Any, _record: Any) -> None:
-            cursor = connection.cursor()
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-
-        event.listen(engine, "connect", pragmas)
-    return engine
+def _same_note(row: Mapping[str, Any]) -> sa.Select[*tuple[Any, ...]]:
+    return sa.select(NOTES.c.seq).where(*(NOTES.c[name] == value for name, value in row.items()))
 
 
-def _migrate(engine: sa.Engine) -> None:
-    """Bring the schema to HEAD; alembic is imported only where there is something to do."""
-    with engine.connect() as connection:
-        if sa.inspect(connection).has_table("alembic_version"):
-            version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-            if version == HEAD:
-                return
-    from alembic import command
-    from alembic.config import Config
-
-    with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+def _leases(board: str, besides: str) -> sa.Select[*tuple[Any, ...]]:
+    """The `lease` notes of a board, those of one run left out."""
+    return sa.select(NOTES.c.facts).where(NOTES.c.kind == "lease", NOTES.c.subject == board, NOTES.c.run_id != besides)
 
 
-@contextmanager
-def _explained(url: str) -> Generator[None]:
-    """Turn the database library's errors into one sentence."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise StoreError(f"the store {url} failed: {str(cause).splitlines()[0]}") from error
+def _tokens(leases: Sequence[sa.Row[*tuple[Any, ...]]]) -> list[int]:
+    return [int(json.loads(facts)["token"]) for (facts,) in leases]
 
 
 def _run_values(row: RunRow) -> dict[str, Any]:
@@ -274,10 +250,9 @@ def _run_values(row: RunRow) -> dict[str, Any]:
     }
 
 
-def _run_row(row: sa.RowMapping) -> RunRow:
-    names = ("plan_name", "plan_hash", "seed", "protocol", "state", "started_at", "ended_at")
-    values = {name: row[name] for name in names}
-    return RunRow(run_id=row["id"], facts=json.loads(row["facts"]), **values)
+def _run_row(row: sa.Row[*tuple[Any, ...]]) -> RunRow:
+    values = dict(row._mapping)  # noqa: SLF001  SQLAlchemy's public name for it
+    return RunRow(run_id=values.pop("id"), facts=json.loads(values.pop("facts")), **values)
 
 
 def _dump(facts: Mapping[str, Any]) -> str:

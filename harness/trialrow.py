@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ..reports.record import MemoryPhases, Trial, TrialKind
 from .series import pack, unpack
 
+COLUMNS = ("trial_id", "cell_id", "kind", "block", "attempt", "facts", "warmup", "samples")
 _FACTS = (
     "position",
     "importer",
@@ -40,18 +41,19 @@ def trial_to_row(trial: Trial) -> dict[str, Any]:
     }
 
 
-def trial_from_row(row: Mapping[str, Any]) -> Trial:
-    """The trial that `trial_to_row` was given."""
-    facts: dict[str, Any] = json.loads(row["facts"])
+def trial_from_row(row: Sequence[Any]) -> Trial:
+    """The trial that `trial_to_row` was given, from its columns in the order of COLUMNS."""
+    trial_id, cell_id, kind, block, attempt, text, warmup, samples = row
+    facts: dict[str, Any] = json.loads(text)
     memory = facts.pop("memory")
     return Trial(
-        trial_id=row["trial_id"],
-        cell_id=row["cell_id"],
-        kind=TrialKind(row["kind"]),
-        block=row["block"],
-        attempt=row["attempt"],
+        trial_id=trial_id,
+        cell_id=cell_id,
+        kind=TrialKind(kind),
+        block=block,
+        attempt=attempt,
         memory=None if memory is None else MemoryPhases(**memory),
-        warmup=unpack(row["warmup"]),
-        samples=unpack(row["samples"]),
+        warmup=unpack(warmup),
+        samples=unpack(samples),
         **facts,
     )

@@ -62,7 +62,7 @@ def _near(choice: Choice, summary: RunSummary) -> Iterator[str]:
         cells = [cell for cell in summary.on_board(choice.board) if cell.record.model == choice.model]
         yield f"Outcomes of the {plural(len(cells), 'cell')}: {outcomes(cells)}. The reasons are listed below."
     for rival in choice.rejected[:1]:
-        yield f"The nearest miss is {name(rival.cell, summary.cells)}: {_misses(rival.misses)}."
+        yield f"The nearest miss is {name(rival.cell, summary.cells)}: {misses_text(rival.misses)}."
 
 
 def _why(choice: Choice, summary: RunSummary) -> Iterator[str]:
@@ -151,7 +151,7 @@ def _others(choice: Choice, summary: RunSummary) -> Iterator[str]:
         if rival.ci_high is not None and rival.ci_high < 1 and rival.ratio is not None:
             counted = rival.cell.record.emulated
             quicker = ratio_text(rival.ratio, rival.ci_low, rival.ci_high, counted=counted) + ", but "
-        yield f"Out: {name(rival.cell, summary.cells)}, {quicker}{_misses(rival.misses)}."
+        yield f"Out: {name(rival.cell, summary.cells)}, {quicker}{misses_text(rival.misses)}."
 
 
 def _why_lost(choice: Choice, rival: Rival) -> str:
@@ -162,5 +162,6 @@ def _why_lost(choice: Choice, rival: Rival) -> str:
     return ratio_text(rival.ratio, rival.ci_low, rival.ci_high, counted=rival.cell.record.emulated)
 
 
-def _misses(misses: Iterable[Check]) -> str:
+def misses_text(misses: Iterable[Check]) -> str:
+    """The bounds that a candidate breaks."""
     return " and ".join(bound_text(check) for check in misses)

@@ -10,7 +10,7 @@ python=${PYTHON:-python3}
 
 # The same lists as in targets/requirements.py (a test compares them).
 emulator="qemu-system-arm qemu-utils e2fsprogs openssh-client debian-archive-keyring"
-testing="openssh-server chromium iproute2"
+testing="openssh-server chromium iproute2 postgresql"
 
 say() { printf '%s\n' "$*" >&2; }
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }

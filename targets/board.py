@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .hours import Hours
+
+DEFAULT_CACHE_LIMIT_MIB = 2048
+
 
 class Role(StrEnum):
     """What a board is for: `target` ships, `reference` is for comparison, `emulated` counts instead of timing."""
@@ -82,9 +86,12 @@ class Board:
     runtimes: tuple[BoardRuntime, ...]
     kind: str | None = None
     workdir: str = "/var/tmp/hilbench"  # noqa: S108  shared by all accounts of the board on purpose
+    cache_limit_bytes: int = DEFAULT_CACHE_LIMIT_MIB * 2**20
     tags: tuple[str, ...] = ()
     note: str = ""
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
+    # Not in its words: a plan is told from another by its boards' words, and when they may be used changes nothing.
+    hours: tuple[Hours, ...] = field(default=(), repr=False)
 
     @property
     def emulated(self) -> bool:

@@ -23,6 +23,14 @@ class NoWheelError(TargetError):
     """No published wheel of a runtime fits the board's interpreter: another runtime or interpreter is needed."""
 
 
+class BoardHeldError(TargetError):
+    """Somebody else has the board; the message says who and until when. `remaining_s` is None where that is unknown."""
+
+    def __init__(self, message: str, *, remaining_s: int | None) -> None:
+        super().__init__(message)
+        self.remaining_s = remaining_s
+
+
 class CommandError(TargetError):
     """A command on the board ended with another status than the caller could use."""
 

@@ -9,9 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .board import Address, Arch, Board, BoardRuntime, EmulatedAddress, LocalAddress, Role, SshAddress
+from .board import (
+    DEFAULT_CACHE_LIMIT_MIB,
+    Address,
+    Arch,
+    Board,
+    BoardRuntime,
+    EmulatedAddress,
+    LocalAddress,
+    Role,
+    SshAddress,
+)
 from .errors import InventoryError
 from .hostkeys import DEFAULT_PORT, unknown_host_hint
+from .hours import parse_hours
 from .yamlerrors import Location, choice
 from .yamlfile import Positions, YamlFileError, draft7_schema, load_yaml
 
@@ -111,7 +122,9 @@ class _Merging:
             role=role,
             runtimes=runtimes,
             kind=entry.kind,
+            cache_limit_bytes=merged.get("cache_limit_mib", DEFAULT_CACHE_LIMIT_MIB) * 2**20,
             tags=tuple(merged.get("tags", ())),
+            hours=tuple(parse_hours(text) for text in merged.get("hours", ())),
             **{key: merged[key] for key in ("workdir", "note") if key in merged},
         )
 

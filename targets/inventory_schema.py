@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from .address import split_address
 from .board import Arch, Role
 from .hostkeys import parse_public_key
+from .hours import ALLOWED, parse_hours
 
 _RELEASE = r"^[0-9]+(\.[0-9]+)*([a-z0-9.+]*)$"  # as pip writes it
 
@@ -93,6 +94,19 @@ Runtime = Annotated[
 Jump = Annotated[JumpEntry, BeforeValidator(_jump_from_address, json_schema_input_type=str | JumpEntry)]
 
 
+def _is_window(value: str) -> str:
+    parse_hours(value)
+    return value
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Window = Annotated[str, AfterValidator(_is_window)]
+Windows = Annotated[list[Window], BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])]
+
+
 class Layer(SshKeys):
     """What boards share: all keys of a board except its kind. A board's own key wins, then its kind's."""
 
@@ -112,8 +126,12 @@ class Layer(SshKeys):
     )
     runtimes: list[Runtime] | None = Field(None, min_length=1, description="runtimes on the board")
     workdir: str | None = Field(None, pattern=r"^/", description="folder on the board (/var/tmp/hilbench)")
+    cache_limit_mib: Annotated[int, Field(ge=16, le=2**20)] | None = Field(
+        None, description="how much of the board's disk models may fill in the cache, in MiB (2048)"
+    )
     tags: list[str] | None = Field(None, description="words to select boards by")
     note: str | None = Field(None, description="anything a person should know")
+    hours: Windows | None = Field(None, min_length=1, description=f"when runs may use the board: {ALLOWED} (any time)")
 
 
 class BoardEntry(Layer):

@@ -12,7 +12,7 @@ from datetime import datetime
 from .board import Board
 from .claim import WAIT_SETTING, AgentLeft, Claim, Holder, in_words, whom_to_ask
 from .connection import Connection
-from .errors import TargetError, TransientTargetError
+from .errors import BoardHeldError, TargetError, TransientTargetError
 from .lease import Lease, acquire
 from .quiet import machine_time
 
@@ -80,9 +80,10 @@ class _Waiting:
         left_s = wait_s - (moment - self._since)
         words = in_words(found, now=datetime.now().astimezone())
         if left_s <= 0:
-            raise TargetError(
+            raise BoardHeldError(
                 f"{name} is {words}; waited {wait_s:g} s for it. "
-                f"Ask {whom_to_ask(found)}, or set {WAIT_SETTING} to wait longer"
+                f"Ask {whom_to_ask(found)}, or set {WAIT_SETTING} to wait longer",
+                remaining_s=found.remaining_s if isinstance(found, Holder) else None,
             )
         who = (found.owner, found.token) if isinstance(found, Holder) else (found.pid,)
         if who != self._told:

@@ -18,20 +18,42 @@ from .errors import TargetError
 
 @contextmanager
 def machine_time(*, alone: bool, progress: Callable[[str], None]) -> Generator[None]:
-    """Hold this machine shared, or alone for timing; waits for others and says so once."""
+    """Hold this machine shared, or alone for timing; waits for others and says so once.
+
+    Never taken twice by one thread: whoever waits to hold it alone lets nobody in meanwhile.
+    """
     path = host_dir() / "machine-time.lock"
-    descriptor = _open(path)
+    # Everyone passes through the turn. Without it those who share the machine, one coming before the other has gone,
+    # could keep the one who wants it alone waiting for ever: the lock itself knows no order.
+    turn, descriptor = _open(path.with_suffix(".turn")), _open(path)
     kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
     try:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            what = "is being timed" if not alone else "is at work for another run"
-            progress(f"waiting: this machine {what} (lock: {path})")
-            fcntl.flock(descriptor, kind)
+        what = "is at work for another run" if alone else "is being timed, or about to be"
+        waiting = _Waiting(progress, f"waiting: this machine {what} (lock: {path})")
+        waiting.lock(turn, fcntl.LOCK_EX)
+        waiting.lock(descriptor, kind)
+        fcntl.flock(turn, fcntl.LOCK_UN)
         yield
     finally:
         os.close(descriptor)
+        os.close(turn)
+
+
+class _Waiting:
+    """Waits for locks and says so at the first that is not free."""
+
+    def __init__(self, progress: Callable[[str], None], sentence: str) -> None:
+        self._progress, self._sentence = progress, sentence
+        self._told = False
+
+    def lock(self, descriptor: int, kind: int) -> None:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not self._told:
+                self._told = True
+                self._progress(self._sentence)
+            fcntl.flock(descriptor, kind)
 
 
 def _open(path: Path) -> int:

@@ -16,7 +16,9 @@ RUNTIMES = ("onnxruntime", "ai-edge-litert", "tflite-runtime")
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--board", "boards", multiple=True, required=True, help="NAME in the inventory, or user@host[:port].")
+@click.option(
+    "--board", "boards", multiple=True, required=True, help="NAME, user@host[:port], kind:K, tag:T or FACT=VALUE."
+)
 @click.option("--data", type=click.Path(path_type=Path), help="Labelled data (.npz or folder): accuracy is judged too.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Data for static quantization.")
 @click.option("--recipe", "recipes", multiple=True, help="Recipes beside fp32. Repeatable.")
@@ -52,7 +54,7 @@ def bench(model: Path, *, as_json: bool, **options: Any) -> int:
     known = Boards(inventory)
     # What is wrong in the words is said before a plan is written.
     for word in options["boards"]:
-        known.board(word)
+        known.select(word)
     for word in options["recipes"]:
         parse_recipe(word)
     read_model(model, shapes=shapes_from(options["shapes"]))
@@ -64,6 +66,8 @@ def bench(model: Path, *, as_json: bool, **options: Any) -> int:
         if options["data"] is None:
             progress.say("no --data: inputs are random, accuracy is not judged")
         progress.say(f"plan: {path}")
+        for remark in plan.remarks:
+            progress.say(remark)
         result = run_plan(plan, find_home(known.inventory_path), new=True, command=again, progress=progress)
     show_result(result, again, as_json=as_json)
     if not as_json:

@@ -119,12 +119,15 @@ def check(name: str, inventory: Path | None, *, as_json: bool) -> int:
     from ...targets.open import open_board
     from ...targets.probes import ask_probes
     from ...targets.provision import runtime_versions
+    from ..boardfacts import remember_facts
     from ..progress import Progress
     from ..selection import Boards
 
-    with Progress() as progress, open_board(Boards(inventory).board(name), say=progress.say) as opened:
+    boards = Boards(inventory)
+    with Progress() as progress, open_board(boards.board(name), say=progress.say) as opened:
         versions = runtime_versions(opened.connection, opened.board)
         facts = {**opened.facts, **ask_probes(opened.connection, opened.board.name, admission_probes(opened.board))}
+    remember_facts(boards.inventory_path, opened.board.name, facts)
     usable = [runtime for runtime, found in versions.items() if found.version is not None]
     if as_json:
         keys = ("version", "reason", "site")

@@ -12,17 +12,35 @@ import click
 from ..console import emit, verb
 
 if TYPE_CHECKING:
-    from ..run import RunResult
+    from collections.abc import Sequence
+
+    from ...targets.board import Board
+    from ..campaign import RunResult
 
 
 @click.command()
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--new", is_flag=True, help="Start a new run even if one of this plan did not finish.")
-@click.option("--board", "boards", multiple=True, help="Instead of the plan's boards: NAME or user@host. Repeatable.")
+@click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    help="Instead of the plan's boards: NAME, user@host, kind:K, tag:T, FACT=VALUE, any:K. Repeatable.",
+)
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
+@click.option("--any-time", is_flag=True, help="Use boards outside their hours, too.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @verb
-def run(plan: Path, *, new: bool, boards: tuple[str, ...], inventory: Path | None, quiet: bool, as_json: bool) -> int:
+def run(
+    plan: Path,
+    *,
+    new: bool,
+    boards: tuple[str, ...],
+    inventory: Path | None,
+    any_time: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
     """Compress, deploy, measure and report, as a plan says.
 
     It works now, in this process. Called again with the same plan, it goes on with a run that did not finish and
@@ -36,19 +54,42 @@ def run(plan: Path, *, new: bool, boards: tuple[str, ...], inventory: Path | Non
 
     found = Boards(inventory, near=plan)
     loaded = load_plan(plan, found, boards=boards or None)
+    if not any_time:
+        _refuse_outside_hours(loaded.boards)
     home = find_home(found.inventory_path)
     with Progress(quiet=quiet) as progress:
+        for remark in loaded.remarks:
+            progress.say(remark)
         result = run_plan(loaded, home, new=new, command=_command(), progress=progress)
     show_result(result, _command(), as_json=as_json)
     return result.exit_code
+
+
+def _refuse_outside_hours(boards: Sequence[Board]) -> None:
+    import time
+    from datetime import datetime
+
+    from ...targets.claim import clock_time
+    from ..errors import PlanError
+    from ..hours import opening
+
+    for board in boards:
+        opens = opening(board.hours, time.time())
+        if opens is not None:
+            until = clock_time(datetime.fromtimestamp(opens).astimezone(), now=datetime.now().astimezone())
+            hint = "--any-time runs now, `hilbench submit` waits for them"
+            raise PlanError(f"{board.name} is outside its hours, which begin at {until}: {hint}")
 
 
 def show_result(result: RunResult, again: str, *, as_json: bool) -> None:
     """The figures in brief, the run's id and the report's path. `again` is the command that goes on with the run."""
     from ...reports.summary import summarize
     from ..brief import brief
+    from ..stepsummary import append_step_summary
 
     record = result.record
+    if (failed := append_step_summary(record)) is not None:
+        click.echo(f"hilbench: {failed}", err=True)
     if as_json:
         cells = [{"cell": r.cell_id, "outcome": r.outcome.value, "reason": r.reason} for r in record.records]
         emit({"run": record.run_id, "state": record.state, "report": str(result.report), "cells": cells})

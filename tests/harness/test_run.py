@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from hilbench.harness import run
+from hilbench.harness.campaign import exit_code
 from hilbench.harness.plan import Cell
 from hilbench.reports.record import Outcome, Record, RunRecord
 from hilbench.targets.board import Arch, Board, EmulatedAddress, LocalAddress, Role, SshAddress
@@ -108,6 +109,7 @@ EMPTY = RunRecord(
     ("state", "outcomes", "code"),
     [
         ("interrupted", [Outcome.ERROR], 130),
+        ("cancelled", [Outcome.ERROR], 130),
         ("incomplete", [Outcome.ERROR], 4),
         ("finished", [Outcome.ERROR], 3),
         ("finished", [Outcome.TIMEOUT, Outcome.UNSUPPORTED], 3),
@@ -117,7 +119,7 @@ EMPTY = RunRecord(
 )
 def test_the_exit_code_says_how_a_run_ended(state: str, outcomes: list[Outcome], code: int) -> None:
     ended = replace(EMPTY, state=state, records=tuple(record(outcome) for outcome in outcomes))
-    assert run._exit_code(ended) == code
+    assert exit_code(ended) == code
 
 
 def test_the_machine_of_a_board_behind_a_gate_is_named_with_it() -> None:

@@ -1,8 +1,9 @@
-"""The store keeps what it is given, exactly, and adds nothing twice."""
+"""The store keeps what it is given, exactly, and adds nothing twice; the same on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,10 @@ def a_trial(trial_id: str = "t") -> Trial:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "home" / "runs.sqlite")
+def store(url: str) -> Iterator[Store]:
+    store = Store.open(url)
+    yield store
+    store.close()
 
 
 def test_a_trial_comes_back_as_it_was(store: Store) -> None:
@@ -121,11 +124,11 @@ def test_a_file_that_is_no_database_is_named_in_one_sentence(tmp_path: Path) -> 
     path = tmp_path / "runs.sqlite"
     path.write_bytes(b"this is no database, whatever its name says" * 100)
     with pytest.raises(StoreError, match=r"runs\.sqlite failed: file is not a database"):
-        Store.open(path)
+        Store.open(f"sqlite:///{path}")
 
 
 def test_the_file_is_in_wal_mode(tmp_path: Path) -> None:
-    Store.open(tmp_path / "runs.sqlite")
+    Store.open(f"sqlite:///{tmp_path}/runs.sqlite")
     with sqlite3.connect(tmp_path / "runs.sqlite") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -170,7 +170,59 @@ def test_odd_folders_are_quoted(connection: Counting, tmp_path: Path) -> None:
 
 def test_what_the_board_prints_is_parsed() -> None:
     df = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda 100 90 10 90% /\n"
-    assert parse_look(f"  12 abc.onnx\n 0 d.npz\n 12 total\n=free\n{df}") == ({"abc.onnx": 12, "d.npz": 0}, 10240)
-    assert parse_look(f"7 abc.onnx\n=free\n{df}") == ({"abc.onnx": 7}, 10240)
-    assert parse_look("=free\n") == ({}, None)
+    look = parse_look(f"  12 abc.onnx\n 0 d.npz\n 12 total\n=free\n{df}")
+    assert (look.sizes_bytes, look.free_bytes, look.cache) == ({"abc.onnx": 12, "d.npz": 0}, 10240, [])
+    assert parse_look(f"7 abc.onnx\n=free\n{df}").sizes_bytes == {"abc.onnx": 7}
+    nothing = parse_look("=free\n")
+    assert (nothing.sizes_bytes, nothing.free_bytes) == ({}, None)
     assert "/dev/null" in look_command("/x", ())
+
+
+def used(cache: Path, ages: Mapping[str, str]) -> None:
+    """Set when each file was last used, by its contents."""
+    for path in cache.iterdir():
+        subprocess.run(["touch", "-d", ages[path.read_text()[:1]], path], check=True)
+
+
+def contents(cache: Path) -> set[str]:
+    return {path.read_text()[:1] for path in cache.iterdir()}
+
+
+def test_a_full_cache_loses_what_was_not_used_longest_and_no_file_of_a_job(
+    connection: Counting, tmp_path: Path
+) -> None:
+    work, said = tmp_path / "work", list[str]()
+    files = made(tmp_path, **{f"{name}_onnx": name * 1000 for name in "abcde"})
+    a, b, c, d, e = ({sha256: path} for sha256, path in files.items())
+    deploy(connection, str(work), a | b | c | d)
+    used(work / "cache", {"a": "5 days ago", "b": "4 days ago", "c": "3 days ago", "d": "2 days ago"})
+    job = work / "account-0" / "jobs" / "of-another"
+    job.mkdir(parents=True)
+    (job / "job.json").write_text(f'{{"cells": [{{"model": "{work}/cache/{next(iter(a))}.onnx"}}]}}')
+    deploy(connection, str(work), b, cache_limit_bytes=4500)  # used again, and nothing has to go
+    assert contents(work / "cache") == {"a", "b", "c", "d"}
+    deploy(connection, str(work), e, cache_limit_bytes=4500, progress=said.append)
+    assert contents(work / "cache") == {"a", "b", "d", "e"}
+    assert said[0] == "removing 1 files that were not used longest from the cache, 0.0 MB"
+    deploy(connection, str(work), b | e, cache_limit_bytes=1000)  # its own files stay, however low the limit
+    assert contents(work / "cache") == {"a", "b", "e"}
+    deploy(connection, str(work), c | d)  # without a limit nothing goes
+    assert contents(work / "cache") == {"a", "b", "c", "d", "e"}
+
+
+def test_a_cache_makes_room_where_the_disk_has_none(connection: Counting, small_disk: Path, tmp_path: Path) -> None:
+    old, new = made(tmp_path, a_onnx="a" * 2_500_000), made(tmp_path, b_onnx="b" * 2_500_000)
+    deploy(connection, str(small_disk), old)
+    deploy(connection, str(small_disk), new, cache_limit_bytes=2**31)
+    assert contents(small_disk / "cache") == {"b"}
+
+
+def test_files_of_other_accounts_stay_in_the_cache(connection: Counting, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("giving a file to another account needs root")
+    work = tmp_path / "work"
+    deploy(connection, str(work), made(tmp_path, a_onnx="a"))
+    (foreign,) = (work / "cache").iterdir()
+    os.chown(foreign, 12345, -1)
+    deploy(connection, str(work), made(tmp_path, b_onnx="b"), cache_limit_bytes=1)
+    assert contents(work / "cache") == {"a", "b"}

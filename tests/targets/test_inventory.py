@@ -164,7 +164,7 @@ boards:
 
 ALLOWED_BOARD_KEYS = (
     "host, port, user, key, host_key, known_hosts, connection, jump, cpu, memory_mib, arch, role, runtimes, "
-    "workdir, tags, note, kind"
+    "workdir, cache_limit_mib, tags, note, hours, kind"
 )
 
 WRONG = {

@@ -1,0 +1,163 @@
+"""The phases of a run, shared by `run` (in its own process) and by the jobs of the queue.
+
+ready -> begin -> make_candidates -> measure (boardrun.py, one board) -> conclude. Each can be repeated after a crash:
+what the store holds already is not done again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..reports.pick import choices
+from ..reports.record import Outcome, RunRecord
+from ..reports.summary import summarize
+from ..targets.quiet import machine_time
+from .assemble import assemble, standing
+from .blocks import planned_blocks
+from .candidates import Prepared, Source, datasets, plan_hash, prepare, read_sources
+from .home import Home
+from .plan import Cell, Plan, expand
+from .progress import Progress, counted
+from .provenance import hilbench_version, provenance
+from .reporting import write_report
+from .store import NewNote, RunRow, Store, now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """What a run came to."""
+
+    record: RunRecord
+    report: Path
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """A plan made ready: its data read, its cells named, its blocks counted. `origin` is what repeats it."""
+
+    plan: Plan
+    plan_hash: str
+    sources: Mapping[str, Source]
+    cells: tuple[Cell, ...]
+    blocks: Mapping[str, int]
+    origin: Mapping[str, Any]
+
+
+def ready(plan: Plan, home: Home, *, command: str) -> Campaign:
+    """Read what a plan names and expand it. Raises ModelError, a sentence for the first file that is wrong."""
+    sources = read_sources(plan, cache=home.artifacts)
+    cells = expand(plan, {name: source.model.format for name, source in sources.items()})
+    return Campaign(
+        plan=plan,
+        plan_hash=plan_hash(plan, sources),
+        sources=sources,
+        cells=cells,
+        blocks=planned_blocks(plan, cells),
+        origin={**provenance(command), "data": datasets(sources)},
+    )
+
+
+def new_id() -> str:
+    """An id for a run: when it began, and something that no other has."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def begin(store: Store, campaign: Campaign, run_id: str, progress: Progress, *, state: str = "running") -> None:
+    """Store the run and its cells; what cannot run has its reason from the start."""
+    plan, cells = campaign.plan, campaign.cells
+    row = RunRow(
+        run_id=run_id,
+        plan_name=plan.name,
+        plan_hash=campaign.plan_hash,
+        seed=plan.seed,
+        protocol=plan.protocol,
+        state=state,
+        started_at=now(),
+        ended_at=None,
+        facts={
+            "plan": plan.source,
+            "hilbench": hilbench_version(),
+            "baseline": plan.baseline,
+            "budget": plan.budget,
+            "shortlist": plan.shortlist,
+            "blocks": campaign.blocks,
+            "provenance": campaign.origin,
+        },
+    )
+    skipped = [_failed(cell.cell_id, Outcome.UNSUPPORTED, cell.skip) for cell in cells if cell.skip is not None]
+    store.add_run(row, [(cell.cell_id, cell.board.name, _cell_facts(cell)) for cell in cells], notes=skipped)
+    progress.say(f"run {run_id}: {counted(len(cells), 'cell')} on {counted(len(plan.boards), 'board')}")
+
+
+def make_candidates(store: Store, campaign: Campaign, run_id: str, home: Home, progress: Progress) -> Prepared:
+    """Compress and judge every candidate, and note each cell's artifact, or why there is none; once per run."""
+    with machine_time(alone=False, progress=progress.say):
+        prepared = prepare(campaign.plan, campaign.sources, cache=home.artifacts, progress=progress)
+    _store_candidates(store, run_id, campaign.cells, prepared)
+    return prepared
+
+
+def end_state(store: Store, run: RunRow) -> str:
+    """`finished`, or `incomplete` where a cell still waits for a board that was lost."""
+    running = assemble(store, run)
+    notes = standing(store.notes(run.run_id))
+    waiting = [r for r in running.records if r.outcome is Outcome.ERROR and (r.cell_id, "failed") not in notes]
+    return "incomplete" if waiting else "finished"
+
+
+def conclude(store: Store, home: Home, run_id: str, state: str) -> RunResult:
+    """Settle the state of a run that ended and write its report."""
+    store.set_state(run_id, state, ended=True)
+    record = assemble(store, store.run(run_id))
+    report = write_report(record, home.report(run_id))
+    return RunResult(record=record, report=report, exit_code=exit_code(record))
+
+
+def exit_code(record: RunRecord) -> int:
+    """130 stopped, 4 no board gave anything, 3 some cells failed, 1 a gate or the budget failed, else 0."""
+    if record.state in ("interrupted", "cancelled"):
+        return 130
+    outcomes = {r.outcome for r in record.records}
+    if record.state == "incomplete" and not any(r.trials for r in record.records):
+        return 4
+    if outcomes & {Outcome.ERROR, Outcome.TIMEOUT} or not outcomes & {Outcome.OK, Outcome.INVALID}:
+        return 3
+    no_pick = any(choice.chosen is None for choice in choices(summarize(record)))
+    return 1 if Outcome.INVALID in outcomes or no_pick else 0
+
+
+def _cell_facts(cell: Cell) -> Mapping[str, Any]:
+    return {
+        "role": cell.board.role.value,
+        "emulated": cell.board.emulated,
+        "arch": cell.board.arch.value,
+        "model": cell.model,
+        "recipe": cell.recipe,
+        "runtime": cell.runtime,
+        "settings": dict(cell.settings),
+        "twin": cell.twin,
+    }
+
+
+def _store_candidates(store: Store, run_id: str, cells: Sequence[Cell], prepared: Prepared) -> None:
+    known = standing(store.notes(run_id))
+    notes: list[NewNote] = []
+    for cell in cells:
+        candidate = prepared.candidate(cell)
+        if candidate.artifact is None:
+            notes.append(_failed(cell.cell_id, candidate.outcome, str(candidate.reason)))
+            continue
+        notes.append((cell.cell_id, "artifact", asdict(candidate.artifact)))
+        if candidate.host is not None:
+            notes.append((cell.cell_id, "host", candidate.host))
+    store.add_notes(run_id, [note for note in notes if note[:2] not in known])
+
+
+def _failed(cell_id: str, outcome: Outcome, reason: str) -> NewNote:
+    return cell_id, "failed", {"outcome": outcome.value, "reason": reason}

@@ -1,0 +1,168 @@
+"""A plan file to a Plan: checked against inventory, recipes and files, every error with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from ..compression.errors import RecipeError
+from ..compression.recipe import Recipe, parse_recipe
+from ..targets.errors import TargetError
+from ..targets.yamlerrors import choice
+from ..targets.yamlfile import Positions, YamlFileError, load_yaml
+from .errors import PlanError
+from .plan import ModelPlan, Plan, RuntimePlan, TaskPlan
+from .planfile import PlanFile, RuntimeFile, TaskFile
+from .selection import Boards, Selection
+
+# Where accuracy is judged and the plan says nothing: nobody ships a model because it is fast and wrong.
+DEFAULT_DROP_PP = 1.0
+
+
+def read_plan(
+    path: Path, known: Boards, *, boards: Sequence[str] | None, excluded: Collection[str], text: str | None = None
+) -> Plan:
+    """Read and check a plan. `boards` stand in for the plan's own. Raises PlanError with one line an error."""
+    try:
+        file, positions = load_yaml(path, PlanFile, text)
+    except YamlFileError as error:
+        raise PlanError(str(error)) from error
+    problems: list[str] = []
+    recipes = _recipes(file, path, positions, problems)
+    names = [recipe.name for recipe in recipes]
+    if boards is None:
+        found = _boards(file, known, path, positions, problems, excluded)
+    else:
+        found = known.select_all(boards, excluded=excluded)
+    for key, wanted in (("baseline", [file.baseline]), ("shortlist", file.shortlist)):
+        for name in wanted:
+            if name not in names and not problems:
+                problems.append(
+                    f'{path}:{positions.line((key,))}: {key}: "{name}" is no recipe of this plan{choice(name, names)}'
+                )
+    for index, runtime in enumerate(file.runtimes):
+        if runtime in file.runtimes[:index]:
+            problems.append(
+                f"{path}:{positions.line(('runtimes', index))}: runtimes: the same setting stands there twice"
+            )
+    models = tuple(
+        _model(name, model.file, model.task, model.input_shapes, path.parent) for name, model in file.models.items()
+    )
+    for model in models:
+        problems += _missing_files(model, path, positions)
+    if problems:
+        raise PlanError("\n".join(problems))
+    return Plan(
+        name=file.name,
+        path=path.resolve(),
+        source={
+            **file.model_dump(mode="json", exclude_defaults=True),
+            "boards": [board.name for board in found.boards],
+        },
+        models=models,
+        recipes=tuple(recipes),
+        boards=found.boards,
+        runtimes=tuple(_runtime(runtime) for runtime in file.runtimes) or (RuntimePlan(name=None),),
+        protocol=file.protocol,
+        baseline=file.baseline,
+        shortlist=tuple(file.shortlist),
+        budget=_budget(file),
+        accuracy_samples=file.accuracy_samples,
+        seed=file.seed,
+        pools=found.pools,
+        remarks=found.remarks,
+    )
+
+
+def _recipes(file: PlanFile, path: Path, positions: Positions, problems: list[str]) -> list[Recipe]:
+    recipes: list[Recipe] = []
+    for index, entry in enumerate(file.recipes):
+        try:
+            recipe = parse_recipe(entry)
+        except RecipeError as error:
+            problems.append(f"{path}:{positions.line(('recipes', index))}: recipes: {error}")
+            continue
+        if recipe.name in [known.name for known in recipes]:
+            problems.append(f'{path}:{positions.line(("recipes", index))}: recipes: "{recipe.name}" stands there twice')
+        recipes.append(recipe)
+    return recipes
+
+
+def _boards(
+    file: PlanFile, known: Boards, path: Path, positions: Positions, problems: list[str], excluded: Collection[str]
+) -> Selection:
+    def wrong(word: str, error: TargetError | PlanError) -> None:
+        line = positions.line(("boards", file.boards.index(word)))
+        problems.append(f"{path}:{line}: boards: {error}")
+
+    for index, word in enumerate(file.boards):
+        if word in file.boards[:index]:
+            problems.append(f'{path}:{positions.line(("boards", index))}: boards: "{word}" stands there twice')
+    return known.select_all(file.boards, excluded=excluded, wrong=wrong)
+
+
+def _missing_files(model: ModelPlan, path: Path, positions: Positions) -> list[str]:
+    found: list[str] = []
+    for key, file in (
+        (("file",), model.file),
+        (("task", "test"), model.task.test),
+        (("task", "calibration"), model.task.calibration),
+    ):
+        if file is not None and not file.exists():
+            line = positions.line(("models", model.name, *key))
+            found.append(f"{path}:{line}: models.{model.name}.{'.'.join(key)}: there is no file {file}")
+    return found
+
+
+def _model(name: str, file: Path, task: TaskFile, shapes: Mapping[str, Sequence[int]], folder: Path) -> ModelPlan:
+    def absolute(path: Path | None) -> Path | None:
+        return None if path is None else (folder / path.expanduser()).resolve()
+
+    return ModelPlan(
+        name=name,
+        file=(folder / file.expanduser()).resolve(),
+        task=TaskPlan(
+            kind=task.kind,
+            test=absolute(task.test),
+            calibration=absolute(task.calibration),
+            scale=task.scale,
+            mean=_floats(task.mean),
+            std=_floats(task.std),
+            layout=task.layout,
+        ),
+        input_shapes={key: tuple(shape) for key, shape in shapes.items()},
+    )
+
+
+def _floats(value: float | list[float] | None) -> tuple[float, ...]:
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _runtime(file: RuntimeFile) -> RuntimePlan:
+    return RuntimePlan(
+        name=file.name,
+        threads=file.threads,
+        graph_optimization=file.graph_optimization,
+        providers=tuple(file.providers),
+        python=file.python,
+    )
+
+
+def _budget(file: PlanFile) -> dict[str, float | int | None]:
+    """In the units of records: fractions, nanoseconds, bytes."""
+    budget = file.budget
+    judged = any(model.task.kind != "none" for model in file.models.values())
+    drop_pp = DEFAULT_DROP_PP if budget.accuracy_drop_pp is None and judged else budget.accuracy_drop_pp
+
+    def scaled(value: float | None, factor: float) -> float | None:
+        return None if value is None else value * factor
+
+    return {
+        "accuracy_drop": scaled(drop_pp, 0.01),
+        "latency_p95_ns": scaled(budget.latency_p95_ms, 1e6),
+        "memory_peak_bytes": None if budget.memory_peak_mib is None else int(budget.memory_peak_mib * 2**20),
+        "artifact_bytes": None if budget.artifact_kb is None else int(budget.artifact_kb * 1000),
+        "instructions": budget.instructions,
+    }
