@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from hilbench.targets.agent.journal import parse_journal
 
 Measured = frozenset[str]
@@ -22,13 +25,12 @@ def measured(lab_folder: Path, *boards: Path) -> Measured:
 
 def stored(lab_folder: Path) -> Measured:
     """All that is in the store: trials, checks against this machine, and cells that have failed."""
-    database = lab_folder / STATE / "runs.sqlite"
-    if not database.exists():
-        return frozenset()
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as store:
-        trials = store.execute("SELECT run_id, trial_id FROM trials").fetchall()
-        notes = store.execute("SELECT run_id, subject, kind FROM notes WHERE kind IN ('check', 'failed')").fetchall()
-        artifacts = store.execute("SELECT facts FROM notes WHERE kind = 'artifact'").fetchall()
+    trials, notes, artifacts = _rows(
+        lab_folder,
+        "SELECT run_id, trial_id FROM trials",
+        "SELECT run_id, subject, kind FROM notes WHERE kind IN ('check', 'failed')",
+        "SELECT facts FROM notes WHERE kind = 'artifact'",
+    )
     return frozenset(
         [
             *(f"{run}/{trial}" for run, trial in trials),
@@ -36,6 +38,19 @@ def stored(lab_folder: Path) -> Measured:
             *(_artifact(json.loads(facts)["sha256"]) for (facts,) in artifacts),
         ]
     )
+
+
+def _rows(lab_folder: Path, *queries: str) -> list[list[tuple[Any, ...]]]:
+    """What the lab's store answers, whichever database holds it."""
+    url = os.environ.get("HILBENCH_DATABASE")
+    if url is not None:
+        with psycopg.connect(url) as store:
+            return [store.execute(query.encode()).fetchall() for query in queries]
+    database = lab_folder / STATE / "runs.sqlite"
+    if not database.exists():
+        return [[] for _ in queries]
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as store:
+        return [store.execute(query).fetchall() for query in queries]
 
 
 def journaled(*journals: bytes) -> Measured:

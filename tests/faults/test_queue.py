@@ -14,6 +14,8 @@ from hilbench.harness.store import Store
 
 from ..postgres_server import PostgresServer, running
 from .conftest import PLAN, Lab, wait_for_processes
+from .ledger import measured, stored
+from .recording import Fault, sentence
 from .test_two_controllers import line_with
 
 pytestmark = pytest.mark.timeout(300)
@@ -82,7 +84,9 @@ def finished(lab: Lab) -> dict[str, Any]:
     return exported
 
 
-def test_a_worker_that_was_killed_goes_on_where_it_was_and_measures_nothing_twice(here: Lab, database: str) -> None:
+def test_a_worker_that_was_killed_goes_on_where_it_was_and_measures_nothing_twice(
+    here: Lab, database: str, fault: Fault
+) -> None:
     run = submitted(here, "--priority", "high")
     assert submitted(here) == run, "a plan that is in the queue is not put in twice"
     (waiting,) = queue_of(here)
@@ -98,6 +102,7 @@ def test_a_worker_that_was_killed_goes_on_where_it_was_and_measures_nothing_twic
     (busy,) = queue_of(here)
     assert (busy["state"], busy["board"], busy["worker"]) == ("running", "here", "lab")
     assert busy["of"] == 2 * BLOCKS + 2
+    before = measured(here.folder, here.folder / "work")
     worker.kill()
     worker.wait(10)
     (left,) = queue_of(here)
@@ -114,6 +119,7 @@ def test_a_worker_that_was_killed_goes_on_where_it_was_and_measures_nothing_twic
     assert queue_of(here) == []
     told = json.loads((here.folder / "told.json").read_text())
     assert (told["event"], told["run"], told["state"]) == ("end", run, "finished")
+    fault("worker-killed", seen=left["why"], before=before, after=stored(here.folder))
 
 
 def test_a_second_ctrl_c_ends_a_worker_at_once_and_another_one_takes_its_job_over(here: Lab) -> None:
@@ -196,17 +202,22 @@ def mortal(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
         yield server
 
 
-def test_a_database_that_is_killed_and_comes_back_costs_nothing_but_time(here: Lab, mortal: PostgresServer) -> None:
+def test_a_database_that_is_killed_and_comes_back_costs_nothing_but_time(
+    here: Lab, mortal: PostgresServer, fault: Fault
+) -> None:
     submitted(here)
     worker = here.start("worker", "--once")
     wait_for_processes(worker, "here", 3)
+    before = measured(here.folder, here.folder / "work")
     mortal.kill()
-    line_with(worker, "does not answer")
+    said = line_with(worker, "does not answer")
     mortal.start()
     _, stderr = worker.communicate(timeout=200)
     assert worker.returncode == 0, stderr
     finished(here)
     assert attempts(here) == [(block, 1) for block in range(BLOCKS)]
+    seen = sentence(said, "does not answer")
+    fault("postgres-killed-and-back", seen=seen, before=before, after=stored(here.folder))
 
 
 def closed_now() -> str:
