@@ -105,7 +105,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     desk.store.close()
 
 
-def test_a_board_that_cannot_be_reached_is_tried_again_later_and_then_given_up(desk: Desk) -> None:
+def test_a_board_that_cannot_be_reached_is_tried_again_later_and_then_left_alone(desk: Desk) -> None:
     submitted = desk.submit("away")
     job = desk.compress(submitted)
     assert (job.board, job.partition) == ("away", f"this machine: {socket.gethostname()}")
@@ -119,7 +119,9 @@ def test_a_board_that_cannot_be_reached_is_tried_again_later_and_then_given_up(d
     run = desk.store.run(submitted.run_id)
     assert run.state == "incomplete"
     (lost, *_) = reversed(desk.store.notes(run.run_id, "lost"))
-    assert lost.facts["class"] == "network"
+    assert lost.facts["class"] == "board", "three failures in a row: the fourth try does not touch it"
+    assert "is quarantined since" in lost.facts["reason"]
+    assert "connection refused" in lost.facts["reason"]
     (record,) = assemble(desk.store, run).records
     assert record.outcome is Outcome.ERROR
     assert "connection refused" in str(record.reason)
