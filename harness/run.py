@@ -19,7 +19,8 @@ from ..targets.open import machine_of, shares_this_machine
 from ..targets.quiet import machine_time
 from .assemble import assemble
 from .blocks import planned_blocks
-from .boardrun import RunContext, measure_board
+from .boardjob import RunContext
+from .boardrun import measure_board
 from .candidates import Prepared, Source, datasets, plan_hash, prepare, read_sources
 from .errors import Interrupted
 from .home import Home

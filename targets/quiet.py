@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +18,12 @@ from .errors import TargetError
 
 
 @contextmanager
-def machine_time(*, alone: bool, progress: Callable[[str], None]) -> Generator[None]:
-    """Hold this machine shared, or alone for timing; waits for others and says so once."""
+def machine_time(*, alone: bool, progress: Callable[[str], None]) -> Generator[float]:
+    """Hold this machine shared, or alone for timing; waits for others and says so once. Yields the seconds waited."""
     path = host_dir() / "machine-time.lock"
     descriptor = _open(path)
     kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    asked = time.monotonic()
     try:
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -29,7 +31,7 @@ def machine_time(*, alone: bool, progress: Callable[[str], None]) -> Generator[N
             what = "is being timed" if not alone else "is at work for another run"
             progress(f"waiting: this machine {what} (lock: {path})")
             fcntl.flock(descriptor, kind)
-        yield
+        yield time.monotonic() - asked
     finally:
         os.close(descriptor)
 
