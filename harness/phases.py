@@ -74,3 +74,14 @@ def spent(notes: Sequence[Note]) -> list[Spent]:
         )
         for subject in ordered
     ]
+
+
+def in_words(found: Sequence[Spent]) -> list[str]:
+    """One line a subject, such as `pi: open 1 s, measure 60 s; 8 % of it, waiting apart, measured nothing`."""
+    return [_line(one) for one in found if one.total_s >= 0.5]
+
+
+def _line(one: Spent) -> str:
+    parts = [f"{name} {seconds:.0f} s" for name, seconds in one.seconds.items() if seconds >= 0.5]
+    overhead = "" if one.overhead is None else f"; {one.overhead:.0%} of it, waiting apart, measured nothing"
+    return f"{one.subject}: {', '.join(parts)}{overhead}"

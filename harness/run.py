@@ -24,6 +24,7 @@ from .boardrun import measure_board
 from .candidates import Prepared, Source, datasets, plan_hash, prepare, read_sources
 from .errors import Interrupted
 from .home import Home
+from .phases import Spent, phase, spent
 from .plan import Cell, Plan, expand
 from .progress import Progress, counted
 from .provenance import hilbench_version, provenance
@@ -39,6 +40,7 @@ class RunResult:
     record: RunRecord
     report: Path
     exit_code: int
+    times: tuple[Spent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ def run_plan(plan: Plan, home: Home, *, new: bool, command: str, progress: Progr
 
 def _carry_out(store: Store, run: RunRow, campaign: _Campaign, home: Home, progress: Progress) -> RunResult:
     try:
-        with machine_time(alone=False, progress=progress.say):
+        with machine_time(alone=False, progress=progress.say), phase(store, run.run_id, "compress"):
             prepared = prepare(campaign.plan, campaign.sources, cache=home.artifacts, progress=progress)
         _store_candidates(store, run.run_id, campaign.cells, prepared)
         context = RunContext(
@@ -97,9 +99,11 @@ def _carry_out(store: Store, run: RunRow, campaign: _Campaign, home: Home, progr
     except (KeyboardInterrupt, Interrupted):
         state = "interrupted"
     store.set_state(run.run_id, state, ended=True)
-    record = assemble(store, store.run(run.run_id))
-    report = write_report(record, home.report(run.run_id))
-    return RunResult(record=record, report=report, exit_code=_exit_code(record))
+    with phase(store, run.run_id, "report"):
+        record = assemble(store, store.run(run.run_id))
+        report = write_report(record, home.report(run.run_id))
+    times = tuple(spent(store.notes(run.run_id)))
+    return RunResult(record=record, report=report, exit_code=_exit_code(record), times=times)
 
 
 def _new_id() -> str:
