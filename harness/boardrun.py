@@ -2,73 +2,36 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
-from ..reports.record import Outcome, Trial
-from ..targets.agent.job import Job, JobCell, job_from_json, job_to_json
+from ..reports.record import Outcome
+from ..targets.agent.job import job_from_json, job_to_json
 from ..targets.board import Board, BoardRuntime
-from ..targets.deadlines import process_timeout_s
-from ..targets.deploy import deploy
 from ..targets.errors import BoardFullError, BoardHeldError, TargetError
 from ..targets.open import OpenBoard
 from ..targets.provision import RuntimeFound, is_provisioned, provide_runtimes
 from ..targets.session import Session, attach_session, discard_session
 from ..targets.watch import AgentLostError, AgentStoppedError
-from .assemble import alive_cells, standing
-from .blocks import TWIN, missing_blocks, orders
-from .candidates import Prepared
+from .assemble import standing
+from .blocks import orders
+from .boardjob import RunContext, errand_of, is_missing, job_for, names_of
 from .checks import judge_check
 from .collect import damage_of, trial_from_event
 from .errorclass import error_class
 from .errors import Interrupted
-from .home import Home
 from .intake import Intake
 from .leased import follow, note_lease, run_claim, start_leased
 from .log import about
-from .notify import Event
-from .plan import Cell, Plan
-from .progress import Progress
-from .protocol import MeasurementProtocol, protocol_for
-from .ready import Errand, open_ready
-from .store import Store
+from .phases import note_phase, phase
+from .plan import Cell
+from .protocol import protocol_for
+from .ready import open_ready
 
 _LONG_STORING_S = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunContext:
-    """What all boards of a run share. Setting `cancel` stops every board at its next gap.
-
-    `tell` hears of boards that are put into quarantine. `lease_wait_s` is how long a board that somebody else has is
-    waited for; None = as the environment says.
-    """
-
-    run_id: str
-    plan: Plan
-    blocks: Mapping[str, int]
-    store: Store
-    home: Home
-    prepared: Prepared
-    progress: Progress
-    cancel: threading.Event
-    tell: Callable[[Event], None] = lambda _: None
-    lease_wait_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
-    """What the store knows of a board's cells when its part begins or goes on."""
-
-    alive: tuple[str, ...]
-    checked: frozenset[str]
-    trials: tuple[Trial, ...]
-    attempt: int
-    unchecked: bool  # a cell whose check a retry set aside, though all its blocks may be there
 
 
 def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> TargetError | None:
@@ -77,27 +40,33 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> T
     A board that somebody else has is not noted as lost where the context limits the waiting: who waits for it decides.
     """
     protocol = protocol_for(context.plan.protocol, emulated=board.emulated)
-    names = [name for cell in cells if cell.skip is None for name in _names(cell)]
+    names = [name for cell in cells if cell.skip is None for name in names_of(cell)]
     planned = orders(names, blocks=context.blocks[board.name], seed=context.plan.seed, board=board.name)
-    if not _missing(context, cells, planned, board):
+    if not is_missing(context, cells, planned, board):
         return None
     try:
         claim = run_claim(context.store, context.run_id, context.plan.name, board)
         if context.lease_wait_s is not None:
             claim = replace(claim, wait_s=context.lease_wait_s)
         say = context.progress.about(board.name)
-        tell, errand = context.tell, _errand(context, board, cells)
+        tell, errand = context.tell, errand_of(context, board, cells)
+        asked = time.monotonic()
         with open_ready(
             board, errand, store=context.store, claim=claim, tell=tell, say=say, cancel=context.cancel
         ) as opened:
+            _note_opening(context, opened, time.monotonic() - asked)
             token = note_lease(context.store, context.run_id, opened)
-            sites = _note_board(context, opened, cells)
-            _collect_earlier(context, opened, cells)
-            job = _job(context, opened, cells, planned, protocol, sites)
+            with _phase(context, board, "provide"):
+                sites = _note_board(context, opened, cells)
+            with _phase(context, board, "measure"):
+                _collect_earlier(context, opened, cells)
+            with _phase(context, board, "deploy"):
+                job = job_for(context, opened, cells, planned, protocol, sites)
             if job is not None:
                 facts = {"job": job_to_json(job), "token": token}
                 context.store.add_note(context.run_id, board.name, "session", facts)
-                _watch(context, opened, start_leased(opened, job), cells, token)
+                with _phase(context, board, "measure"):
+                    _watch(context, opened, start_leased(opened, job), cells, token)
     except TargetError as error:
         if context.lease_wait_s is None or not isinstance(error, BoardHeldError):
             _note_lost(context, board, error)
@@ -112,13 +81,13 @@ def _note_lost(context: RunContext, board: Board, error: TargetError) -> None:
     context.progress.say(f"{board.name}: cannot be used any further: {reason}")
 
 
-def _errand(context: RunContext, board: Board, cells: Sequence[Cell]) -> Errand:
-    """What the cells of a board take there, those left out that have no artifact."""
-    prepared = context.prepared
-    mine = [cell for cell in cells if cell.skip is None and prepared.candidate(cell).made is not None]
-    files = {sha256: path for cell in mine for sha256, path in prepared.files(cell, board).items()}
-    largest = max((prepared.artifact(cell).path.stat().st_size for cell in mine), default=0)
-    return Errand(run_id=context.run_id, files=files, model_bytes=largest)
+def _phase(context: RunContext, board: Board, name: str) -> AbstractContextManager[None]:
+    return phase(context.store, context.run_id, name, board.name)
+
+
+def _note_opening(context: RunContext, opened: OpenBoard, took_s: float) -> None:
+    for name, seconds in (("wait", opened.waited_s), ("open", took_s - opened.waited_s)):
+        note_phase(context.store, context.run_id, name, seconds, opened.board.name)
 
 
 def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -> None:
@@ -142,7 +111,7 @@ def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cel
 def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequence[Cell], token: int | None) -> None:
     """Follow a job to its end and store what it gives as it comes. `token` is the lease's under which it began."""
     board = opened.board
-    by_name = {name: cell for cell in cells for name in _names(cell)}
+    by_name = {name: cell for cell in cells for name in names_of(cell)}
     lease = None if token is None else (board.name, token)
 
     say = context.progress.about(board.name)
@@ -158,15 +127,20 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
 
     intake = Intake(opened.lease, session.job, store, say)
 
+    process_ns: list[int] = []
+
     def on_event(event: Mapping[str, Any]) -> None:
         intake.take(event)
         if event["event"] == "gap":
+            process_ns.append(event.get("process_ns") or 0)
             context.progress.bar(board.name, event["done"], event["of"])
 
     mirror = context.home.mirror(context.run_id, board.name, session.job.job_id)
     state = follow(opened, session, mirror, on_event, context.cancel, say)
     intake.flush()
-    context.store.add_note(context.run_id, board.name, "collected", {"job_id": session.job.job_id, "state": state})
+    processes_s = None if board.emulated else round(sum(process_ns) / 1e9, 3)
+    facts = {"job_id": session.job.job_id, "state": state, "processes_s": processes_s}
+    context.store.add_note(context.run_id, board.name, "collected", facts)
     if not board.restored:
         discard_session(session, opened.reconnect())
     if context.cancel.is_set():
@@ -223,95 +197,3 @@ def _note_unusable(context: RunContext, cell: Cell, found: RuntimeFound) -> None
     facts = {"outcome": outcome.value, "reason": reason}
     context.store.add_note(context.run_id, cell.cell_id, "failed", facts)
     context.progress.say(f"{cell.cell_id}: {reason}")
-
-
-def _job(
-    context: RunContext,
-    opened: OpenBoard,
-    cells: Sequence[Cell],
-    planned: Sequence[tuple[str, ...]],
-    protocol: MeasurementProtocol,
-    sites: Mapping[BoardRuntime, BoardRuntime],
-) -> Job | None:
-    """Deploy and describe what the agent is to do; None where nothing is left to do."""
-    board = opened.board
-    state = _state(context, cells, board)
-    blocks = missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=state.attempt)
-    if not blocks and not state.unchecked:
-        return None
-    alive = [cell for cell in cells if cell.cell_id in state.alive]
-    files: dict[str, Path] = {}
-    for cell in alive:
-        files |= context.prepared.files(cell, board)
-    say = context.progress.about(board.name)
-    limit = board.cache_limit_bytes
-    remote = deploy(opened.connection, board.workdir, files, progress=say, board=board.name, cache_limit_bytes=limit)
-    return Job(
-        job_id=f"{context.run_id}.{board.name.replace('@', '-').replace(':', '-')}.{state.attempt}",
-        mode="count" if board.emulated else "latency",
-        cells=tuple(
-            _job_cell(context, cell, name, sites[cell.board_runtime], remote, state)
-            for cell in alive
-            for name in _names(cell)
-        ),
-        blocks=blocks,
-        warmup_iterations=protocol.warmup_iterations,
-        warmup_seconds=protocol.warmup_seconds,
-        iterations=protocol.iterations,
-        min_seconds=protocol.min_seconds,
-        gap_s=protocol.gap_s,
-        process_timeout_s=process_timeout_s(),
-    )
-
-
-def _job_cell(
-    context: RunContext, cell: Cell, name: str, runtime: BoardRuntime, remote: Mapping[str, str], state: _State
-) -> JobCell:
-    inputs = context.prepared.inputs(cell, cell.board)
-    twin = name.endswith(TWIN)
-    return JobCell(
-        cell=name,
-        model=remote[context.prepared.artifact(cell).sha256],
-        runtime=cell.runtime,
-        python=runtime.python,
-        site=runtime.site,
-        threads=cell.settings["threads"],
-        graph_optimization=cell.settings["graph_optimization"],
-        providers=tuple(cell.settings["providers"]),
-        golden=remote[inputs.golden.sha256],
-        accuracy=None if inputs.accuracy is None else remote[inputs.accuracy.sha256],
-        timing=remote[inputs.timing.sha256],
-        check=not twin and name not in state.checked,
-        memory=not twin and not any(t.cell_id == name and t.memory is not None for t in state.trials),
-        loop_k=_loop_k(cell, state.trials),
-    )
-
-
-def _loop_k(cell: Cell, trials: Sequence[Trial]) -> int | None:
-    """Chosen once for a cell and kept for the whole campaign, its twin and resumed parts included."""
-    return next((t.loop_k for t in trials if t.cell_id in _names(cell) and t.samples.size), None)
-
-
-def _missing(context: RunContext, cells: Sequence[Cell], planned: Sequence[tuple[str, ...]], board: Board) -> bool:
-    state = _state(context, cells, board)
-    blocks = missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=0)
-    return bool(blocks or state.unchecked)
-
-
-def _state(context: RunContext, cells: Sequence[Cell], board: Board) -> _State:
-    notes = context.store.notes(context.run_id)
-    newest = standing(notes)
-    names = {name for cell in cells for name in _names(cell)}
-    alive = alive_cells([(cell.cell_id, {"twin": cell.twin}) for cell in cells], newest)
-    checked = frozenset(subject for subject, kind in newest if kind == "check")
-    return _State(
-        alive=tuple(alive),
-        checked=checked,
-        unchecked=any(subject in alive and subject not in checked for subject, kind in newest if kind == "retried"),
-        trials=tuple(trial for trial in context.store.trials(context.run_id) if trial.cell_id in names),
-        attempt=1 + sum(note.kind == "session" and note.subject == board.name for note in notes),
-    )
-
-
-def _names(cell: Cell) -> tuple[str, ...]:
-    return (cell.cell_id, cell.cell_id + TWIN) if cell.twin else (cell.cell_id,)

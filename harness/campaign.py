@@ -22,6 +22,7 @@ from .assemble import assemble, standing
 from .blocks import planned_blocks
 from .candidates import Prepared, Source, datasets, plan_hash, prepare, read_sources
 from .home import Home
+from .phases import Spent, phase, spent
 from .plan import Cell, Plan, expand
 from .progress import Progress, counted
 from .provenance import hilbench_version, provenance
@@ -36,6 +37,7 @@ class RunResult:
     record: RunRecord
     report: Path
     exit_code: int
+    times: tuple[Spent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ def begin(store: Store, campaign: Campaign, run_id: str, progress: Progress, *, 
 
 def make_candidates(store: Store, campaign: Campaign, run_id: str, home: Home, progress: Progress) -> Prepared:
     """Compress and judge every candidate, and note each cell's artifact, or why there is none; once per run."""
-    with machine_time(alone=False, progress=progress.say):
+    with machine_time(alone=False, progress=progress.say), phase(store, run_id, "compress"):
         prepared = prepare(campaign.plan, campaign.sources, cache=home.artifacts, progress=progress)
     _store_candidates(store, run_id, campaign.cells, prepared)
     return prepared
@@ -118,9 +120,11 @@ def end_state(store: Store, run: RunRow) -> str:
 def conclude(store: Store, home: Home, run_id: str, state: str) -> RunResult:
     """Settle the state of a run that ended and write its report."""
     store.set_state(run_id, state, ended=True)
-    record = assemble(store, store.run(run_id))
-    report = write_report(record, home.report(run_id))
-    return RunResult(record=record, report=report, exit_code=exit_code(record))
+    with phase(store, run_id, "report"):
+        record = assemble(store, store.run(run_id))
+        report = write_report(record, home.report(run_id))
+    times = tuple(spent(store.notes(run_id)))
+    return RunResult(record=record, report=report, exit_code=exit_code(record), times=times)
 
 
 def exit_code(record: RunRecord) -> int:

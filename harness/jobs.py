@@ -16,7 +16,8 @@ from ..compression.errors import CompressionError
 from ..targets.board import Board
 from ..targets.errors import BoardHeldError, TargetError
 from ..targets.open import machine_of, shares_this_machine
-from .boardrun import RunContext, measure_board
+from .boardjob import RunContext
+from .boardrun import measure_board
 from .campaign import Campaign, make_candidates
 from .candidates import Prepared
 from .errorclass import error_class, is_transient

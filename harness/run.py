@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..targets.board import Board
 from ..targets.open import machine_of, shares_this_machine
-from .boardrun import RunContext, measure_board
+from .boardjob import RunContext
+from .boardrun import measure_board
 from .campaign import Campaign, RunResult, begin, conclude, end_state, make_candidates, new_id, ready
 from .errors import Interrupted
 from .home import Home

@@ -30,24 +30,25 @@ def leased(
     alone: bool,
     say: Callable[[str], None],
     cancel: threading.Event | None,
-) -> Generator[tuple[Connection, Lease]]:
-    """A connection to a board and its lease, with this machine held for it; given back at the end.
+) -> Generator[tuple[Connection, Lease, float]]:
+    """A connection to a board, its lease, and the seconds waited, with this machine held; given back at the end.
 
     While somebody else has the board, neither the lease nor this machine is held, so nobody waits for who waits.
     Raises TargetError where the board is not given free within `claim.wait_s`, or when `cancel` is set.
     """
     waiting = _Waiting(board, claim, say, cancel)
     connection: Connection | None = None
+    waited_s = 0.0
     while True:
-        with machine_time(alone=alone, progress=say):
+        with machine_time(alone=alone, progress=say) as queued_s:
             connection, answer = _take(board, connection, connect, claim)
             if isinstance(answer, Lease):
                 try:
-                    yield connection, answer
+                    yield connection, answer, waited_s + queued_s
                 finally:
                     answer.release()
                 return
-        waiting.sleep(answer)
+        waited_s += queued_s + waiting.sleep(answer)
 
 
 def _take(
@@ -72,8 +73,8 @@ class _Waiting:
         self._since: float | None = None
         self._told: tuple[object, ...] | None = None
 
-    def sleep(self, found: Holder | AgentLeft) -> None:
-        """Say who has the board, once for each holder, and sleep until the next look."""
+    def sleep(self, found: Holder | AgentLeft) -> float:
+        """Say who has the board, once for each holder, and sleep until the next look. Returns the seconds slept."""
         name, wait_s = self._board.name, self._claim.wait_s
         moment = time.monotonic()
         self._since = self._since or moment
@@ -91,6 +92,7 @@ class _Waiting:
             self._say(f"waiting up to {left_s:.0f} s: {name} is {words}; ask {whom_to_ask(found)} to have it sooner")
         if self._cancel.wait(min(_until_next_look_s(found), left_s)):
             raise TargetError(f"stopped while {name} was {words}")
+        return time.monotonic() - moment
 
 
 def _until_next_look_s(found: Holder | AgentLeft) -> float:

@@ -28,13 +28,15 @@ Say = Callable[[str], None]
 class OpenBoard:
     """A board that can be used now. `reconnect` gives a new connection to the same running board.
 
-    `lease` is None on an emulated board: its machine belongs to this process as long as it runs.
+    `lease` is None on an emulated board: its machine belongs to this process as long as it runs. `waited_s` is how
+    long somebody else had the board or this machine, in seconds.
     """
 
     board: Board
     connection: Connection
     reconnect: Callable[[], Connection]
     lease: Lease | None = None
+    waited_s: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -50,7 +52,7 @@ def open_board(
     """
     with ExitStack() as stack:
         if isinstance(board.address, EmulatedAddress):
-            stack.enter_context(machine_time(alone=False, progress=say))
+            waited_s = stack.enter_context(machine_time(alone=False, progress=say))
             connect, extra = _emulated(board, board.address, stack, say)
             opened = _Opened(connect)
             stack.callback(opened.close)
@@ -62,9 +64,11 @@ def open_board(
             wanted = claim or claim_for(f"process-{os.getpid()}-{secrets.token_hex(4)}", "a look at the board")
             alone = _is_this_machine(board)
             taking = leased(board, opened.connect, wanted, alone=alone, say=say, cancel=cancel)
-            connection, lease = stack.enter_context(taking)
+            connection, lease, waited_s = stack.enter_context(taking)
         facts = {**probe_board(connection, board), **extra}
-        yield OpenBoard(board=board, connection=connection, reconnect=opened.connect, lease=lease, facts=facts)
+        yield OpenBoard(
+            board=board, connection=connection, reconnect=opened.connect, lease=lease, waited_s=waited_s, facts=facts
+        )
 
 
 def connect_board(board: Board) -> Connection:

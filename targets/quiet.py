@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,8 @@ from .errors import TargetError
 
 
 @contextmanager
-def machine_time(*, alone: bool, progress: Callable[[str], None]) -> Generator[None]:
-    """Hold this machine shared, or alone for timing; waits for others and says so once.
+def machine_time(*, alone: bool, progress: Callable[[str], None]) -> Generator[float]:
+    """Hold this machine shared, or alone for timing; waits for others and says so once. Yields the seconds waited.
 
     Never taken twice by one thread: whoever waits to hold it alone lets nobody in meanwhile.
     """
@@ -27,13 +28,14 @@ def machine_time(*, alone: bool, progress: Callable[[str], None]) -> Generator[N
     # could keep the one who wants it alone waiting for ever: the lock itself knows no order.
     turn, descriptor = _open(path.with_suffix(".turn")), _open(path)
     kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    asked = time.monotonic()
     try:
         what = "is at work for another run" if alone else "is being timed, or about to be"
         waiting = _Waiting(progress, f"waiting: this machine {what} (lock: {path})")
         waiting.lock(turn, fcntl.LOCK_EX)
         waiting.lock(descriptor, kind)
         fcntl.flock(turn, fcntl.LOCK_UN)
-        yield
+        yield time.monotonic() - asked
     finally:
         os.close(descriptor)
         os.close(turn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ def show_result(result: RunResult, again: str, *, as_json: bool) -> None:
     """The figures in brief, the run's id and the report's path. `again` is the command that goes on with the run."""
     from ...reports.summary import summarize
     from ..brief import brief
+    from ..phases import in_words
     from ..stepsummary import append_step_summary
 
     record = result.record
@@ -96,12 +98,17 @@ def show_result(result: RunResult, again: str, *, as_json: bool) -> None:
         click.echo(f"hilbench: {failed}", err=True)
     if as_json:
         cells = [{"cell": r.cell_id, "outcome": r.outcome.value, "reason": r.reason} for r in record.records]
-        emit({"run": record.run_id, "state": record.state, "report": str(result.report), "cells": cells})
+        times = [asdict(one) for one in result.times]
+        emit(
+            {"run": record.run_id, "state": record.state, "report": str(result.report), "cells": cells, "times": times}
+        )
         return
     click.echo(brief(summarize(record)))
     click.echo()
     if record.state in ("interrupted", "incomplete"):
         click.echo(f"This run is {record.state}: `{again}` goes on with it and measures only what is missing.")
+    for line in in_words(result.times):
+        click.echo(f"time:   {line}")
     click.echo(f"run:    {record.run_id}")
     click.echo(f"report: {result.report}")
 

@@ -11,8 +11,9 @@ The job is one JSON object with the fields of `Job`. The journal is one JSON obj
             state_after{…}
 - `failed`  cell, outcome (`error` `timeout` `unsupported`), reason (one sentence), kind, block, attempt, at: the cell
             gets no more processes
-- `gap`     block, done, of, gap_s: nothing is timed for the next `gap_s` seconds, the only time at which a journal
-            grows
+- `gap`     block, done, of, gap_s, process_ns: nothing is timed for the next `gap_s` seconds, the only time at which
+            a journal grows; `process_ns` is how long the process before it took, start and exit included (null where it
+            failed, and on emulated boards)
 - `end`     state (`finished` `stopped`), at
 
 An `Array` is {"dtype": "<i8", "shape": [..], "zlib64": base64 of the zlib-compressed little-endian bytes}.

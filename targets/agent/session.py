@@ -82,6 +82,7 @@ def _run_fresh(session: Session, step: Step) -> None:
     if _skipped(session, step):
         return
     before, started_at = read_state(), board_now()
+    begun_ns = time.monotonic_ns()
     try:
         with _worker(session, step.cell, "worker") as worker:
             send(worker, _task(session, step))
@@ -92,7 +93,8 @@ def _run_fresh(session: Session, step: Step) -> None:
     except CellFailure as failure:
         _fail(session, step, failure)
     else:
-        _record(session, step, answer, before, started_at, forked=False)
+        process_ns = time.monotonic_ns() - begun_ns
+        _record(session, step, answer, (before, started_at), process_ns=process_ns, forked=False)
 
 
 def _run_forked(session: Session, group: Group) -> None:
@@ -130,7 +132,7 @@ def _serve(session: Session, importer: Worker, waiting: list[Step]) -> list[Step
         except CellFailure as failure:
             _fail(session, step, failure)
         else:
-            _record(session, step, answer, before, started_at, forked=True)
+            _record(session, step, answer, (before, started_at), process_ns=None, forked=True)
     return []
 
 
@@ -195,11 +197,18 @@ def _task(session: Session, step: Step) -> dict[str, Any]:
 
 
 def _record(
-    session: Session, step: Step, answer: dict[str, Any], before: dict[str, Any], started_at: str, *, forked: bool
+    session: Session,
+    step: Step,
+    answer: dict[str, Any],
+    began: tuple[dict[str, Any], str],
+    *,
+    process_ns: int | None,
+    forked: bool,
 ) -> None:
+    """`began` is the board's state and time before the process; `process_ns` is null for forks, whose clock may lie."""
     if step.kind == "latency":
         session.progress.loop_k.setdefault(_work(step.cell), int(answer["loop_k"]))
-    _gap(session, step, result_event(step, answer, before, started_at, forked=forked))
+    _gap(session, step, result_event(step, answer, *began, forked=forked), process_ns)
 
 
 def _work(cell: JobCell) -> tuple[object, ...]:
@@ -221,12 +230,13 @@ def _skipped(session: Session, step: Step) -> bool:
     return True
 
 
-def _gap(session: Session, step: Step, event: dict[str, Any]) -> None:
+def _gap(session: Session, step: Step, event: dict[str, Any], process_ns: int | None = None) -> None:
     """Journal a process's result and leave the gap in which the controller may talk to the board."""
     progress, job = session.progress, session.job
     progress.done += 1
     session.interrupts.done = progress.done
-    gap = {"event": "gap", "block": step.block, "done": progress.done, "of": progress.of, "gap_s": job.gap_s}
+    counts = {"done": progress.done, "of": progress.of}
+    gap = {"event": "gap", "block": step.block, **counts, "gap_s": job.gap_s, "process_ns": process_ns}
     session.journal.append(event, gap)
     if progress.done < progress.of:
         session.interrupts.sleep(job.gap_s)

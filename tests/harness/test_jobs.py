@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hilbench.harness import jobs
 from hilbench.harness.assemble import assemble
-from hilbench.harness.boardrun import RunContext
+from hilbench.harness.boardjob import RunContext
 from hilbench.harness.engine import open_engine
 from hilbench.harness.errors import PlanError
 from hilbench.harness.home import Home

@@ -1,0 +1,159 @@
+"""What is left to do on a board, and how its agent is told: the job of one board's part of a run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..reports.record import Trial
+from ..targets.agent.job import Job, JobCell
+from ..targets.board import Board, BoardRuntime
+from ..targets.deadlines import process_timeout_s
+from ..targets.deploy import deploy
+from ..targets.open import OpenBoard
+from .assemble import alive_cells, standing
+from .blocks import TWIN, missing_blocks
+from .candidates import Prepared
+from .home import Home
+from .notify import Event
+from .plan import Cell, Plan
+from .progress import Progress
+from .protocol import MeasurementProtocol
+from .ready import Errand
+from .store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """What all boards of a run share. Setting `cancel` stops every board at its next gap.
+
+    `tell` hears of boards that are put into quarantine. `lease_wait_s` is how long a board that somebody else has is
+    waited for; None = as the environment says.
+    """
+
+    run_id: str
+    plan: Plan
+    blocks: Mapping[str, int]
+    store: Store
+    home: Home
+    prepared: Prepared
+    progress: Progress
+    cancel: threading.Event
+    tell: Callable[[Event], None] = lambda _: None
+    lease_wait_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What the store knows of a board's cells when its part begins or goes on."""
+
+    alive: tuple[str, ...]
+    checked: frozenset[str]
+    trials: tuple[Trial, ...]
+    attempt: int
+    unchecked: bool  # a cell whose check a retry set aside, though all its blocks may be there
+
+
+def errand_of(context: RunContext, board: Board, cells: Sequence[Cell]) -> Errand:
+    """What the cells of a board take there, those left out that have no artifact."""
+    prepared = context.prepared
+    mine = [cell for cell in cells if cell.skip is None and prepared.candidate(cell).made is not None]
+    files = {sha256: path for cell in mine for sha256, path in prepared.files(cell, board).items()}
+    largest = max((prepared.artifact(cell).path.stat().st_size for cell in mine), default=0)
+    return Errand(run_id=context.run_id, files=files, model_bytes=largest)
+
+
+def job_for(
+    context: RunContext,
+    opened: OpenBoard,
+    cells: Sequence[Cell],
+    planned: Sequence[tuple[str, ...]],
+    protocol: MeasurementProtocol,
+    sites: Mapping[BoardRuntime, BoardRuntime],
+) -> Job | None:
+    """Deploy and describe what the agent is to do; None where nothing is left to do."""
+    board = opened.board
+    state = _state(context, cells, board)
+    blocks = missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=state.attempt)
+    if not blocks and not state.unchecked:
+        return None
+    alive = [cell for cell in cells if cell.cell_id in state.alive]
+    files: dict[str, Path] = {}
+    for cell in alive:
+        files |= context.prepared.files(cell, board)
+    say = context.progress.about(board.name)
+    limit = board.cache_limit_bytes
+    remote = deploy(opened.connection, board.workdir, files, progress=say, board=board.name, cache_limit_bytes=limit)
+    return Job(
+        job_id=f"{context.run_id}.{board.name.replace('@', '-').replace(':', '-')}.{state.attempt}",
+        mode="count" if board.emulated else "latency",
+        cells=tuple(
+            _job_cell(context, cell, name, sites[cell.board_runtime], remote, state)
+            for cell in alive
+            for name in names_of(cell)
+        ),
+        blocks=blocks,
+        warmup_iterations=protocol.warmup_iterations,
+        warmup_seconds=protocol.warmup_seconds,
+        iterations=protocol.iterations,
+        min_seconds=protocol.min_seconds,
+        gap_s=protocol.gap_s,
+        process_timeout_s=process_timeout_s(),
+    )
+
+
+def _job_cell(
+    context: RunContext, cell: Cell, name: str, runtime: BoardRuntime, remote: Mapping[str, str], state: _State
+) -> JobCell:
+    inputs = context.prepared.inputs(cell, cell.board)
+    twin = name.endswith(TWIN)
+    return JobCell(
+        cell=name,
+        model=remote[context.prepared.artifact(cell).sha256],
+        runtime=cell.runtime,
+        python=runtime.python,
+        site=runtime.site,
+        threads=cell.settings["threads"],
+        graph_optimization=cell.settings["graph_optimization"],
+        providers=tuple(cell.settings["providers"]),
+        golden=remote[inputs.golden.sha256],
+        accuracy=None if inputs.accuracy is None else remote[inputs.accuracy.sha256],
+        timing=remote[inputs.timing.sha256],
+        check=not twin and name not in state.checked,
+        memory=not twin and not any(t.cell_id == name and t.memory is not None for t in state.trials),
+        loop_k=_loop_k(cell, state.trials),
+    )
+
+
+def _loop_k(cell: Cell, trials: Sequence[Trial]) -> int | None:
+    """Chosen once for a cell and kept for the whole campaign, its twin and resumed parts included."""
+    return next((t.loop_k for t in trials if t.cell_id in names_of(cell) and t.samples.size), None)
+
+
+def is_missing(context: RunContext, cells: Sequence[Cell], planned: Sequence[tuple[str, ...]], board: Board) -> bool:
+    """Whether a board has still to measure something of its cells."""
+    state = _state(context, cells, board)
+    blocks = missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=0)
+    return bool(blocks or state.unchecked)
+
+
+def _state(context: RunContext, cells: Sequence[Cell], board: Board) -> _State:
+    notes = context.store.notes(context.run_id)
+    newest = standing(notes)
+    names = {name for cell in cells for name in names_of(cell)}
+    alive = alive_cells([(cell.cell_id, {"twin": cell.twin}) for cell in cells], newest)
+    checked = frozenset(subject for subject, kind in newest if kind == "check")
+    return _State(
+        alive=tuple(alive),
+        checked=checked,
+        unchecked=any(subject in alive and subject not in checked for subject, kind in newest if kind == "retried"),
+        trials=tuple(trial for trial in context.store.trials(context.run_id) if trial.cell_id in names),
+        attempt=1 + sum(note.kind == "session" and note.subject == board.name for note in notes),
+    )
+
+
+def names_of(cell: Cell) -> tuple[str, ...]:
+    """The names under which a cell is measured: its own, and that of its A/A twin."""
+    return (cell.cell_id, cell.cell_id + TWIN) if cell.twin else (cell.cell_id,)
