@@ -9,7 +9,7 @@ from typing import Any
 
 from ..reports.record import Accuracy, ArtifactFacts, Budget, Outcome, Record, RunRecord, Trial, TrialKind
 from .blocks import TWIN, counting_trials
-from .store import Note, RunRow, Store
+from .store import MOVED, Note, RunRow, Store
 
 Facts = Mapping[str, Any]
 
@@ -36,8 +36,10 @@ class _Ledger:
 
 def assemble(store: Store, run: RunRow) -> RunRecord:
     """The whole run as records."""
-    cells = store.cells(run.run_id)
-    newest = standing(store.notes(run.run_id))
+    notes = store.notes(run.run_id)
+    left = {note.subject: note.facts for note in notes if note.kind == MOVED}
+    cells = [each for each in store.cells(run.run_id) if each[1] not in left]
+    newest = standing(notes)
     by_cell: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in store.trials(run.run_id):
         by_cell[trial.cell_id].append(trial)
@@ -59,7 +61,7 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         seed=run.seed,
         protocol=run.protocol,
         hilbench_version=run.facts["hilbench"],
-        boards={board: ledger.facts(board, "board") or {} for board in boards},
+        boards={board: {**(ledger.facts(board, "board") or {}), **_stands_in(board, left)} for board in boards},
         records=records,
         planned_blocks=run.facts["blocks"],
         baseline_recipe=run.facts["baseline"],
@@ -67,6 +69,16 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         shortlist=tuple(run.facts["shortlist"]),
         provenance=run.facts["provenance"],
     )
+
+
+def _stands_in(board: str, left: Mapping[str, Facts]) -> Facts:
+    """Why a board has the place of others, by their names; see `standin.py`."""
+    reasons: dict[str, str] = {}
+    now = {board}
+    while found := {name for name, facts in left.items() if facts["to"] in now and name not in reasons}:
+        reasons |= {name: str(left[name]["reason"]) for name in found}
+        now = found
+    return {"stands_in_for": reasons} if reasons else {}
 
 
 def standing(notes: Sequence[Note]) -> dict[tuple[str, str], Note]:

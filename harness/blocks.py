@@ -45,7 +45,8 @@ def planned_blocks(plan: Plan, cells: Sequence[Cell]) -> dict[str, int]:
     planned: dict[str, int] = {}
     for board in plan.boards:
         own = protocol_for(plan.protocol, emulated=board.emulated).blocks
-        planned[board.name] = own if board.emulated else max(own, least)
+        for one in (board, *plan.pools.get(board.name, ())):  # whoever takes a board's place does what it would have
+            planned[one.name] = own if board.emulated else max(own, least)
     return planned
 
 

@@ -109,6 +109,15 @@ def make_candidates(store: Store, campaign: Campaign, run_id: str, home: Home, p
     return prepared
 
 
+def add_board_cells(store: Store, run_id: str, cells: Sequence[Cell], prepared: Prepared) -> None:
+    """Add a board's cells to a run that has begun, with the candidates that they stand for."""
+    store.add_cells(run_id, [(cell.cell_id, cell.board.name, _cell_facts(cell)) for cell in cells])
+    known = standing(store.notes(run_id))
+    skipped = [_failed(cell.cell_id, Outcome.UNSUPPORTED, cell.skip) for cell in cells if cell.skip is not None]
+    store.add_notes(run_id, [note for note in skipped if note[:2] not in known])
+    _store_candidates(store, run_id, cells, prepared)
+
+
 def end_state(store: Store, run: RunRow) -> str:
     """`finished`, or `incomplete` where a cell still waits for a board that was lost."""
     running = assemble(store, run)

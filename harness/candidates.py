@@ -163,7 +163,8 @@ def board_samples(plan: Plan, board: Board) -> int:
 
 def read_sources(plan: Plan, *, cache: Path) -> Mapping[str, Source]:
     """Read the plan's models with their data. Raises ModelError, a sentence for the first file that is wrong."""
-    sizes = {board_samples(plan, board) for board in plan.boards}
+    stand_ins = [board for pool in plan.pools.values() for board in pool]
+    sizes = {board_samples(plan, board) for board in (*plan.boards, *stand_ins)}
     return {entry.name: _source(entry, plan.seed, sizes, cache) for entry in plan.models}
 
 

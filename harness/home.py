@@ -39,7 +39,7 @@ class Home:
     @property
     def queue_log(self) -> Path:
         """What the queue's engine says of itself."""
-        return self.folder / "logs" / "queue.log"
+        return self.folder / "log" / "queue.log"
 
     @property
     def artifacts(self) -> Path:

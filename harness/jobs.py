@@ -17,7 +17,6 @@ from ..targets.board import Board
 from ..targets.errors import BoardHeldError, TargetError
 from ..targets.open import machine_of, shares_this_machine
 from .boardjob import RunContext
-from .boardrun import measure_board
 from .campaign import Campaign, make_candidates
 from .candidates import Prepared
 from .errorclass import error_class, is_transient
@@ -30,6 +29,7 @@ from .progress import Say
 from .queuestore import QueueStore, Submission
 from .runlock import one_of_several
 from .running import CANCELLED, CLOSED, JobProgress, Running, Ticket
+from .standin import measure_any
 from .submitted import is_cancelled, note_ended, recall
 
 RETRY_SETTING = "HILBENCH_RETRY_DELAY_S"
@@ -145,7 +145,7 @@ def _measure(shop: Shop, job: Job, submission: Submission, ticket: Ticket) -> Se
         lease_wait_s=0.0,
     )
     with one_of_several(shop.home.lock(job.run_id), job.run_id, f"worker {shop.name}"):
-        error = measure_board(context, board, [cell for cell in campaign.cells if cell.board == board])
+        error = measure_any(context, board, [cell for cell in campaign.cells if cell.board == board])
     if ticket.stop.is_set():
         raise Interrupted("stopped")
     if isinstance(error, BoardHeldError):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from ..targets.board import Board
 from ..targets.open import machine_of, shares_this_machine
 from .boardjob import RunContext
-from .boardrun import measure_board
 from .campaign import Campaign, RunResult, begin, conclude, end_state, make_candidates, new_id, ready
 from .errors import Interrupted
 from .home import Home
@@ -18,6 +17,7 @@ from .notify import Event, end_event
 from .plan import Cell, Plan
 from .progress import Progress
 from .runlock import only_one
+from .standin import measure_any
 from .store import RunRow, Store
 
 QUEUED_STATES = ("queued", "running")
@@ -100,7 +100,7 @@ def _side_by_side(
     def work(boards: Sequence[Board], ended: threading.Event) -> None:
         try:
             for board in boards:
-                measure_board(context, board, cells[board.name])
+                measure_any(context, board, cells[board.name])
         except BaseException as error:  # noqa: BLE001  carried over to the main thread, which raises it
             failures.append(error)
         finally:

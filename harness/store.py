@@ -27,6 +27,8 @@ from .trialrow import COLUMNS, trial_from_row, trial_to_row
 
 LAB = ""
 """The run id of notes that belong to no run: what a board told when it was checked, why it is out of use."""
+MOVED = "moved"
+"""The kind of the note of a board whose cells went to another one (`to`), and why; see `standin.py`."""
 NewNote = tuple[str, str, Mapping[str, Any]]
 """(subject, kind, facts)"""
 
@@ -110,6 +112,22 @@ class Store:
             for table, rows in ((CELLS, cell_rows), (NOTES, note_rows), (TRIALS, trial_rows)):
                 if rows:
                     connection.execute(table.insert(), rows)
+
+        self._database.write(work)
+
+    def add_cells(self, run_id: str, cells: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
+        """Add cells (cell_id, board, facts) to a run, behind those that it has; what is there already stays."""
+
+        def work(connection: sa.Connection, again: bool) -> None:
+            del again
+            known = list(connection.execute(sa.select(CELLS.c.cell_id).where(CELLS.c.run_id == run_id)).scalars())
+            new = [each for each in cells if each[0] not in known]
+            rows = [
+                {"run_id": run_id, "cell_id": cell, "board": board, "position": len(known) + i, "facts": _dump(facts)}
+                for i, (cell, board, facts) in enumerate(new)
+            ]
+            if rows:
+                connection.execute(CELLS.insert(), rows)
 
         self._database.write(work)
 

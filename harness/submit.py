@@ -22,7 +22,7 @@ from .queueport import Engine
 from .queuestore import QueueStore, Submission
 from .runlock import only_one
 from .selection import Boards
-from .store import NewNote, RunRow
+from .store import MOVED, NewNote, Note, RunRow
 from .submitted import IN_QUEUE, fixed_words, is_cancelled, note_ended, submission_facts
 
 _LAST_RUNS = 200  # among them a schedule's last one is looked for
@@ -117,7 +117,7 @@ def retry_run(name: str, home: Home, store: QueueStore, engine: Engine, *, prior
         return None
     facts = dict(earlier.facts) if earlier is not None else _facts_of(run)
     with only_one(home.lock(run.run_id), run.run_id):
-        boards = tuple(dict.fromkeys(record.board for record in failed))
+        boards = tuple(dict.fromkeys(_of_the_plan(record.board, store.notes(run.run_id, MOVED)) for record in failed))
         aside: list[NewNote] = [(record.cell_id, "retried", {"outcome": record.outcome.value}) for record in failed]
         aside += [(board, "retried", {}) for board in boards]
         store.add_notes(run.run_id, aside)
@@ -131,6 +131,14 @@ def retry_run(name: str, home: Home, store: QueueStore, engine: Engine, *, prior
         command=facts["command"],
     )
     return _submitted(store, engine, run.run_id, boards, _round(earlier) + 1, wanted, facts)
+
+
+def _of_the_plan(board: str, moved: Sequence[Note]) -> str:
+    """The board that the plan names for one that has its place."""
+    came_from = {str(note.facts["to"]): note.subject for note in moved}
+    while board in came_from:
+        board = came_from.pop(board)
+    return board
 
 
 def submit_by_schedule(

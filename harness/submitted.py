@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def submission_facts(campaign: Campaign, words: Sequence[str] | None, known: Boa
         "host": socket.gethostname(),
         "this_machine": [board.name for board in plan.boards if shares_this_machine(board)],
         "words": None if words is None else list(words),
+        "pools": {name: [board.name for board in pool] for name, pool in plan.pools.items()},
         "plan": str(plan.path),
         "text": plan.path.read_text(),
         "inventory": None if inventory is None else str(inventory.resolve()),
@@ -51,7 +53,9 @@ def plan_of(submission: Submission) -> Plan:
     """The plan as it was submitted, on the boards as the inventory has them now. Raises PlanError, InventoryError."""
     path, inventory = Path(submission.facts["plan"]), submission.facts["inventory"]
     known = Boards(None if inventory is None else Path(inventory), near=path)
-    return load_plan(path, known, boards=submission.facts["words"], text=submission.facts["text"])
+    plan = load_plan(path, known, boards=submission.facts["words"], text=submission.facts["text"])
+    pools: Mapping[str, Sequence[str]] = submission.facts.get("pools", {})
+    return replace(plan, pools={name: tuple(known.board(other) for other in pool) for name, pool in pools.items()})
 
 
 def recall(submission: Submission, home: Home, plan_hash: str) -> Campaign:

@@ -197,7 +197,7 @@ def test_a_job_under_way_when_the_hours_end_stops_at_its_gap_and_goes_back(
         Keeper(WorkerPlan(name="lab"), shop, desk.engine).stop_what_is_to_stop()
         assert context.cancel.is_set()
 
-    monkeypatch.setattr(jobs, "measure_board", measure)
+    monkeypatch.setattr(jobs, "measure_any", measure)
     (later,) = desk.measure(job, shop)
     assert later.job == job.again()
     assert desk.waits(job.run_id) == "outside its hours"
@@ -223,7 +223,7 @@ def test_a_mistake_of_ours_ends_the_job_and_the_run_but_never_loses_them(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(jobs, "measure_board", broken)
+    monkeypatch.setattr(jobs, "measure_any", broken)
     job = desk.compress(desk.submit("here"))
     assert desk.measure(job) == []
     assert desk.store.run(job.run_id).state == "incomplete"

@@ -51,7 +51,7 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Log]:
         with lock:
             log.append(("end", one.name))
 
-    monkeypatch.setattr(run, "measure_board", measure)
+    monkeypatch.setattr(run, "measure_any", measure)
 
     def go() -> Log:
         context: Any = SimpleNamespace(plan=SimpleNamespace(boards=BOARDS), cancel=threading.Event())
