@@ -94,11 +94,11 @@ def test_a_killed_and_a_silent_connection_are_said_and_the_run_goes_on(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A board's disk of 8 MB."""
+    """A board's disk of 48 MB: just enough for it to be found fit."""
     assert os.geteuid() == 0, "this test mounts a small file system: run it as root"
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", folder], check=True)
     try:
         yield folder
     finally:
