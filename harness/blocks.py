@@ -1,12 +1,15 @@
 """Which processes run on a board and in which order: randomised balanced blocks, and what is missing of them.
 
-The order within a block is a random permutation; the next block runs its reverse, so that over each pair of blocks
-every cell runs before every other one exactly once. Orders depend on seed, board and block only: a block that is
-repeated is repeated in the same order.
+Over a campaign with an even number of blocks every cell runs before every other one in exactly half of them, so a
+steady drift of the board favours none; each runs in each place, and after each other one, as equally often as the
+number of blocks allows (rows of a Williams square and their reverses). Which block gets which order is random: were
+forward and backward to alternate, a state that wanders with the same beat would enter the differences. Orders depend
+on seed, board and the number of blocks only: a block that is repeated is repeated in the same order.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
@@ -20,16 +23,26 @@ TWIN = "~aa"
 
 
 def orders(cells: Sequence[str], *, blocks: int, seed: int, board: str) -> list[tuple[str, ...]]:
-    """The order of the cells in each block."""
+    """The order of the cells in each block of a campaign of so many blocks."""
     import numpy as np
 
-    stream = [seed, *board.encode()]
-    result: list[tuple[str, ...]] = []
-    for pair in range((blocks + 1) // 2):
-        permutation = np.random.default_rng([*stream, pair]).permutation(len(cells))
-        order = [cells[int(i)] for i in permutation]
-        result += [tuple(order), tuple(reversed(order))]
-    return result[:blocks]
+    random = np.random.default_rng([seed, *board.encode(), blocks])
+    square = _balanced_rows(len(cells))
+    found: list[tuple[str, ...]] = []
+    while len(found) < blocks:
+        names = [cells[int(i)] for i in random.permutation(len(cells))]
+        for row in random.permutation(len(square))[: math.ceil((blocks - len(found)) / 2)]:
+            order = tuple(names[place] for place in square[int(row)])
+            found += [order, order[::-1]]
+    return [found[int(i)] for i in random.permutation(len(found))[:blocks]]
+
+
+def _balanced_rows(count: int) -> list[tuple[int, ...]]:
+    """Rows that, together with their reverses, put each of `count` things in each place and after each other one
+    equally often. (Williams 1949: a zigzag through 0 … count - 1, shifted step by step.)"""
+    zigzag = [place // 2 if place % 2 == 0 else count - 1 - place // 2 for place in range(count)]
+    shifts = count if count % 2 else max(1, count // 2)  # for an even count the other half are these rows reversed
+    return [tuple((step + shift) % count for step in zigzag) for shift in range(shifts)]
 
 
 def planned_blocks(plan: Plan, cells: Sequence[Cell]) -> dict[str, int]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from .control import Control
 from .pick import Check
 from .record import Outcome, RunRecord
-from .statistics import blocks_needed
 from .summary import CellSummary
 from .units import Shown, change, duration, file_size, instruction_count, memory, percent, points, ratio
 from .verdict import Verdict, Word
@@ -73,8 +72,11 @@ def verdict_text(verdict: Verdict, baseline: str) -> str:
     )
     match verdict.word:
         case Word.INCONCLUSIVE:
-            shown_least = verdict.mde is not None and verdict.pairs >= blocks_needed(verdict.comparisons)
-            least = f"; a difference below {percent(verdict.mde)} would be missed" if shown_least else ""
+            least = (
+                ""
+                if verdict.mde is None or verdict.differs
+                else f"; a difference below {percent(verdict.mde)} would be missed"
+            )
             return f"Inconclusive against {baseline} ({evidence}): {verdict.note}{least}."
         case Word.EQUIVALENT:
             return f"Equivalent to {baseline} within {percent(verdict.margin)}: {evidence}."
