@@ -187,7 +187,8 @@ def test_accuracy_loss_is_on_the_host_where_both_were_judged_there_else_on_the_b
     assert drop is not None
     assert drop.value == pytest.approx(0.003)
     assert drop.low is not None
-    assert drop.low < 0 < drop.value
+    assert drop.low < drop.value
+    assert drop.paired
     only_board = Accuracy(metric="top1", board=0.97, board_samples=100)
     whole = changed(run(boards=(PI,)), "pi5", "int8-static", accuracy=only_board)
     drop = cell(summarize(whole), "pi5", "int8-static").drop
