@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .statistics import ALPHA, Values, as_values, largest_rank_sum_within, student_quantile
+from .statistics import ALPHA, Values, as_values, largest_rank_sum_within, normal_quantile, student_quantile
 
 Indices = NDArray[np.intp]
 
@@ -34,6 +34,14 @@ def least_detectable_shift(differences: Sequence[float] | Values, alpha: float =
         return None
     factor = detectable_in_sd(int(d.size), alpha)
     return None if factor is None else factor * float(np.std(d, ddof=1))
+
+
+def processes_for(relative_sd: float, precision: float = 0.01, alpha: float = ALPHA) -> int:
+    """Processes after which a mean would be known to ± `precision` of itself, if they scatter by `relative_sd`."""
+    for n in range(2, 31):
+        if student_quantile(1 - alpha / 2, n - 1) * relative_sd <= precision * math.sqrt(n):
+            return n
+    return math.ceil((normal_quantile(1 - alpha / 2) * relative_sd / precision) ** 2)
 
 
 @cache

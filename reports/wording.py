@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from .across import AcrossModels
 from .control import Control
 from .pick import Check
 from .record import Outcome, RunRecord
@@ -116,6 +117,14 @@ def control_text(control: Control | None, board: str) -> str:
         least = percent(verdict.mde)
         return f"One model under two names differed by {differed}: not proven, but less than {least} would be missed."
     return f"One model under two names differed by {differed}: the A/A control found no difference."
+
+
+def across_text(mean: AcrossModels, baseline: str) -> str:
+    """A geometric mean over models, named as such."""
+    counted = mean.metric == "instructions"
+    what = ratio_text(mean.ratio, mean.ci_low, mean.ci_high, counted=counted)
+    models = f"{plural(len(mean.models), 'model')} ({', '.join(mean.models)})"
+    return f"{mean.recipe} against {baseline}, geometric mean over {models}, {mean.runtime}: {what}."
 
 
 def bound_text(check: Check) -> str:

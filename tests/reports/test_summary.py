@@ -224,3 +224,25 @@ def test_cell_that_broke_off_keeps_what_it_measured_but_proves_nothing() -> None
     assert "the emulator was killed" in found.validity.reasons
     assert found.verdict is not None
     assert found.verdict.word is Word.NOT_COMPARABLE
+
+
+def test_what_is_worth_knowing_does_not_make_a_figure_suspect() -> None:
+    rng = np.random.default_rng(8)
+    base = run(boards=(PI,), recipes=("fp32",))
+    trials = latency_trials("x", 1e6, rng, process_sd=0.03)
+    found = summarize(changed(base, "pi5", "fp32", trials=trials, twin_trials=())).cells[0].validity
+    assert found.state is State.VALID
+    assert any(remark.startswith("10 blocks know the time no better than ±1 %") for remark in found.remarks)
+
+
+def test_a_warm_up_that_was_too_short_is_remarked() -> None:
+    base = run(boards=(PI,), recipes=("fp32",))
+    slope = np.linspace(1.01, 1.0, 120)
+    trials = tuple(
+        replace(trial, samples=np.rint(trial.samples * slope).astype(np.int64)) if trial.samples.size else trial
+        for trial in base.records[0].trials
+    )
+    found = summarize(changed(base, "pi5", "fp32", trials=trials)).cells[0]
+    assert found.latency is not None
+    assert found.latency.sloped_blocks >= 5
+    assert any("processes time still changed along the iterations" in remark for remark in found.validity.remarks)
