@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Sequence
 from ..reports.record import Trial, TrialKind
 from ..reports.statistics import blocks_needed
 from ..targets.agent.job import JobBlock
+from .errors import PlanError
 from .plan import Cell, Plan
 from .protocol import protocol_for
 
@@ -45,21 +46,42 @@ def _balanced_rows(count: int) -> list[tuple[int, ...]]:
     return [tuple((step + shift) % count for step in zigzag) for shift in range(shifts)]
 
 
-def planned_blocks(plan: Plan, cells: Sequence[Cell]) -> dict[str, int]:
-    """How many blocks each board gets: the protocol's, and on timed boards as many as its verdicts need at least.
+def comparisons(plan: Plan, cells: Sequence[Cell]) -> int:
+    """How many verdicts in time the run will give together: candidates by boards, of the shortlist under `quick`.
 
-    An exact test over few blocks cannot tell anything once several comparisons share the chance of a false alarm, so
-    the number follows from how many comparisons there are (`reports.statistics.blocks_needed`).
+    Known before anything is measured, and so what Holm's method divides the chance of a false alarm by.
     """
     judged = [cell for cell in cells if cell.skip is None and not cell.board.emulated and cell.recipe != plan.baseline]
     if plan.protocol == "quick" and plan.shortlist:
         judged = [cell for cell in judged if cell.recipe in plan.shortlist]
-    least = blocks_needed(max(1, len(judged)))
+    return len(judged)
+
+
+def planned_blocks(plan: Plan, cells: Sequence[Cell], explicit: int | None = None) -> dict[str, int]:
+    """How many blocks each board gets: the protocol's, and on timed boards as many as its verdicts need at least.
+
+    An exact test over few blocks cannot tell anything once several comparisons share the chance of a false alarm, so
+    the number follows from how many comparisons there are (`reports.statistics.blocks_needed`). `explicit` is the
+    number that a plan asks for itself, on timed boards; PlanError if no verdict could be reached with it.
+    """
+    verdicts = comparisons(plan, cells)
+    problem = None if explicit is None else too_few_blocks(explicit, verdicts)
+    if problem is not None:
+        raise PlanError(f"blocks: {problem}")
     planned: dict[str, int] = {}
     for board in plan.boards:
         own = protocol_for(plan.protocol, emulated=board.emulated).blocks
-        planned[board.name] = own if board.emulated else max(own, least)
+        planned[board.name] = own if board.emulated else explicit or max(own, blocks_needed(max(1, verdicts)))
     return planned
+
+
+def too_few_blocks(blocks: int, verdicts: int) -> str | None:
+    """Why so many blocks can reach no verdict, with the number that could; None where they can, or none is asked."""
+    needed = blocks_needed(verdicts) if verdicts else 1
+    if blocks >= needed:
+        return None
+    what = "a comparison" if verdicts == 1 else f"any of {verdicts} comparisons"
+    return f"{blocks} cannot prove {what} at 5 %, however large the difference; {needed} could"
 
 
 def whole_blocks(trials: Iterable[Trial], cells: Collection[str]) -> dict[int, int]:
