@@ -21,7 +21,7 @@ from .blocks import comparisons
 from .plan import Cell, Plan
 from .protocol import MeasurementProtocol, protocol_for
 
-ASSUMED_START_S = 1.0  # start a program, import a runtime, load a model: seen between 0.3 s and 2 s
+ASSUMED_START_S = 0.3  # start a program, import a runtime, load a small model: the least that was seen
 ASSUMED_SPREADS = (0.005, 0.01, 0.02)
 
 

@@ -84,8 +84,10 @@ def _remarks(time: Latency) -> Iterator[str]:
         if wanted > time.blocks:
             yield f"{time.blocks} blocks know the time no better than ±1 %: at this spread {wanted} would"
     # One process in a hundred shows a slope by chance, and dependent samples more: a tenth of them is too many.
-    if time.sloped_blocks * 10 > time.blocks and time.sloped_blocks > 1:
-        yield f"in {time.sloped_blocks} of {time.blocks} processes time still changed along the iterations"
+    drift = time.drift_within
+    if time.sloped_blocks > max(1, time.blocks / 10) and (drift is None or abs(drift) < TIME_MARGIN):
+        how = "in no common direction" if drift is None else f"by {100 * drift:+.1f} % from its beginning to its end"
+        yield f"in {time.sloped_blocks} of {time.blocks} processes time still changed along the iterations, {how}"
     if time.outliers.samples and time.outliers.severe * 100 > time.outliers.samples:
         yield f"{time.outliers.severe} of {time.outliers.samples} samples are severe outliers (counted, not dropped)"
 

@@ -245,4 +245,5 @@ def test_a_warm_up_that_was_too_short_is_remarked() -> None:
     found = summarize(changed(base, "pi5", "fp32", trials=trials)).cells[0]
     assert found.latency is not None
     assert found.latency.sloped_blocks >= 5
-    assert any("processes time still changed along the iterations" in remark for remark in found.validity.remarks)
+    assert any("processes time still changed along the iterations, by -" in remark for remark in found.validity.remarks)
+    assert found.validity.state is State.VALID  # 1 % is less than what any verdict rests on
