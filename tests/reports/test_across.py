@@ -47,6 +47,13 @@ def test_a_model_without_a_figure_withholds_the_mean_of_that_recipe_only() -> No
     assert [mean.recipe for mean in across_models(summary)] == ["fp16"]
 
 
+def test_a_ratio_that_must_not_be_taken_enters_no_mean() -> None:
+    whole = two_models()
+    elsewhere = replace(whole.records[4], profile="controlled")
+    summary = summarize(replace(whole, records=(*whole.records[:4], elsewhere, whole.records[5])))
+    assert [mean.recipe for mean in across_models(summary)] == ["fp16"]
+
+
 def test_counts_have_a_range_and_no_time() -> None:
     (static, _) = across_models(summarize(two_models(A72)))
     assert (static.metric, static.blocks) == ("instructions", 3)
