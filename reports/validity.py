@@ -88,8 +88,6 @@ def _remarks(time: Latency) -> Iterator[str]:
     if time.sloped_blocks > max(1, time.blocks / 10) and (drift is None or abs(drift) < TIME_MARGIN):
         how = "in no common direction" if drift is None else f"by {100 * drift:+.1f} % from its beginning to its end"
         yield f"in {time.sloped_blocks} of {time.blocks} processes time still changed along the iterations, {how}"
-    if time.outliers.samples and time.outliers.severe * 100 > time.outliers.samples:
-        yield f"{time.outliers.severe} of {time.outliers.samples} samples are severe outliers (counted, not dropped)"
 
 
 def _of_counts(count: Instructions, planned: int | None) -> Iterator[str]:
