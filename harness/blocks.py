@@ -1,8 +1,8 @@
 """Which processes run on a board and in which order: randomised balanced blocks, and what is missing of them.
 
 Over a campaign with an even number of blocks every cell runs before every other one in exactly half of them, so a
-steady drift of the board favours none; each runs in each place, and after each other one, as equally often as the
-number of blocks allows (rows of a Williams square and their reverses). Which block gets which order is random: were
+steady drift of the board favours none; each runs in each place, and after each other one, as evenly as the number
+of blocks allows (rows of a Williams square and their reverses). Which block gets which order is random: were
 forward and backward to alternate, a state that wanders with the same beat would enter the differences. Orders depend
 on seed, board and the number of blocks only: a block that is repeated is repeated in the same order.
 """
