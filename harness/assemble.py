@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..reports.record import Accuracy, ArtifactFacts, Budget, Outcome, Record, RunRecord, Trial, TrialKind
+from .answers import unpacked
 from .blocks import TWIN, counting_trials
 from .store import MOVED, Note, RunRow, Store
 
@@ -181,6 +182,7 @@ def _artifact(facts: Facts) -> ArtifactFacts:
 def _accuracy(host: Facts | None, check: Facts | None) -> Accuracy | None:
     if host is None:
         return None
-    names = ("board", "host_on_board_images", "board_samples", "agreement", "max_abs_diff")
+    names = ("board", "host_on_board_images", "board_samples", "agreement", "max_abs_diff", "board_right")
     values: dict[str, Any] = {**host, **{name: (check or {}).get(name) for name in names}}
+    values["host_right"], values["board_right"] = unpacked(host.get("host_right")), unpacked(values["board_right"])
     return Accuracy(**values)

@@ -1,18 +1,22 @@
 """Which processes run on a board and in which order: randomised balanced blocks, and what is missing of them.
 
-The order within a block is a random permutation; the next block runs its reverse, so that over each pair of blocks
-every cell runs before every other one exactly once. Orders depend on seed, board and block only: a block that is
-repeated is repeated in the same order.
+Over a campaign with an even number of blocks every cell runs before every other one in exactly half of them, so a
+steady drift of the board favours none; each runs in each place, and after each other one, as evenly as the number
+of blocks allows (rows of a Williams square and their reverses). Which block gets which order is random: were
+forward and backward to alternate, a state that wanders with the same beat would enter the differences. Orders depend
+on seed, board and the number of blocks only: a block that is repeated is repeated in the same order.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from ..reports.record import Trial, TrialKind
 from ..reports.statistics import blocks_needed
 from ..targets.agent.job import JobBlock
+from .errors import PlanError
 from .plan import Cell, Plan
 from .protocol import protocol_for
 
@@ -20,34 +24,66 @@ TWIN = "~aa"
 
 
 def orders(cells: Sequence[str], *, blocks: int, seed: int, board: str) -> list[tuple[str, ...]]:
-    """The order of the cells in each block."""
+    """The order of the cells in each block of a campaign of so many blocks."""
     import numpy as np
 
-    stream = [seed, *board.encode()]
-    result: list[tuple[str, ...]] = []
-    for pair in range((blocks + 1) // 2):
-        permutation = np.random.default_rng([*stream, pair]).permutation(len(cells))
-        order = [cells[int(i)] for i in permutation]
-        result += [tuple(order), tuple(reversed(order))]
-    return result[:blocks]
+    random = np.random.default_rng([seed, *board.encode(), blocks])
+    square = _balanced_rows(len(cells))
+    found: list[tuple[str, ...]] = []
+    while len(found) < blocks:
+        names = [cells[int(i)] for i in random.permutation(len(cells))]
+        for row in random.permutation(len(square))[: math.ceil((blocks - len(found)) / 2)]:
+            order = tuple(names[place] for place in square[int(row)])
+            found += [order, order[::-1]]
+    return [found[int(i)] for i in random.permutation(len(found))[:blocks]]
 
 
-def planned_blocks(plan: Plan, cells: Sequence[Cell]) -> dict[str, int]:
-    """How many blocks each board gets: the protocol's, and on timed boards as many as its verdicts need at least.
+def _balanced_rows(count: int) -> list[tuple[int, ...]]:
+    """Rows that, together with their reverses, put each of `count` things in each place and after each other one
+    equally often. (Williams 1949: a zigzag through 0 … count - 1, shifted step by step.)"""
+    zigzag = [place // 2 if place % 2 == 0 else count - 1 - place // 2 for place in range(count)]
+    shifts = count if count % 2 else max(1, count // 2)  # for an even count the other half are these rows reversed
+    return [tuple((step + shift) % count for step in zigzag) for shift in range(shifts)]
 
-    An exact test over few blocks cannot tell anything once several comparisons share the chance of a false alarm, so
-    the number follows from how many comparisons there are (`reports.statistics.blocks_needed`).
+
+def comparisons(plan: Plan, cells: Sequence[Cell]) -> int:
+    """How many verdicts in time the run will give together: candidates by boards, of the shortlist under `quick`.
+
+    Known before anything is measured, and so what Holm's method divides the chance of a false alarm by.
     """
     judged = [cell for cell in cells if cell.skip is None and not cell.board.emulated and cell.recipe != plan.baseline]
     if plan.protocol == "quick" and plan.shortlist:
         judged = [cell for cell in judged if cell.recipe in plan.shortlist]
-    least = blocks_needed(max(1, len(judged)))
+    return len(judged)
+
+
+def planned_blocks(plan: Plan, cells: Sequence[Cell], explicit: int | None = None) -> dict[str, int]:
+    """How many blocks each board gets: the protocol's, and on timed boards as many as its verdicts need at least.
+
+    An exact test over few blocks cannot tell anything once several comparisons share the chance of a false alarm, so
+    the number follows from how many comparisons there are (`reports.statistics.blocks_needed`). `explicit` is the
+    number that a plan asks for itself, on timed boards; PlanError if no verdict could be reached with it.
+    """
+    verdicts = comparisons(plan, cells)
+    problem = None if explicit is None else too_few_blocks(explicit, verdicts)
+    if problem is not None:
+        raise PlanError(f"blocks: {problem}")
     planned: dict[str, int] = {}
     for board in plan.boards:
         own = protocol_for(plan.protocol, emulated=board.emulated).blocks
+        whole = own if board.emulated else explicit or max(own, blocks_needed(max(1, verdicts)))
         for one in (board, *plan.pools.get(board.name, ())):  # whoever takes a board's place does what it would have
-            planned[one.name] = own if board.emulated else max(own, least)
+            planned[one.name] = whole
     return planned
+
+
+def too_few_blocks(blocks: int, verdicts: int) -> str | None:
+    """Why so many blocks can reach no verdict, with the number that could; None where they can, or none is asked."""
+    needed = blocks_needed(verdicts) if verdicts else 1
+    if blocks >= needed:
+        return None
+    what = "a comparison" if verdicts == 1 else f"any of {verdicts} comparisons"
+    return f"{blocks} cannot prove {what} at 5 %, however large the difference; {needed} could"
 
 
 def whole_blocks(trials: Iterable[Trial], cells: Collection[str]) -> dict[int, int]:

@@ -27,6 +27,7 @@ from ..compression.recipe import Recipe
 from ..compression.task import Array, Preprocessing, Task, subset_indices
 from ..reports.record import ArtifactFacts, Outcome
 from ..targets.board import Board
+from .answers import packed
 from .plan import Cell, ModelPlan, Plan, TaskPlan
 from .provenance import digest
 
@@ -282,8 +283,15 @@ def _candidate(name: str, recipe: Recipe, source: Source, cache: Path, seldom: _
         path=str(artifact.path),
         notes=artifact.notes,
     )
-    host = host_facts(source.task, evaluation)
+    judged = host_facts(source.task, evaluation)
+    host = None if judged is None else {**judged, **_judged_file(artifact, evaluation, source.test.labels)}
     return Candidate(model=name, recipe=recipe, made=artifact, artifact=facts, host=host, outcome=Outcome.OK)
+
+
+def _judged_file(artifact: Artifact, evaluation: Evaluation | None, labels: Array | None) -> Mapping[str, Any]:
+    """Which file was judged and which images it got right: candidates are compared image by image."""
+    right = None if evaluation is None or labels is None else packed(evaluation.predictions, labels)
+    return {"artifact_sha256": artifact.sha256, "host_right": right}
 
 
 def _failed(name: str, recipe: Recipe, outcome: Outcome, error: CompressionError) -> Candidate:

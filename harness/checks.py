@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..compression.task import Array
+from .answers import packed
 from .candidates import Prepared
 from .gate import agreement_reason, compare, top1
 from .plan import Cell
@@ -40,6 +41,7 @@ def _accuracy(outputs: Mapping[str, Array], prepared: Prepared, cell: Cell) -> d
     labels, on_host = judged
     mine = top1(scores)
     facts: dict[str, Any] = {"board": float((mine == labels).mean()), "board_samples": len(labels)}
+    facts["board_right"] = packed(mine, labels)
     if on_host is not None:
         facts["host_on_board_images"] = float((on_host == labels).mean())
         facts["agreement"] = float(np.mean(mine == on_host))

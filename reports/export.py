@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import asdict
 from typing import cast
 
+from .across import AcrossModels, across_models
 from .control import Control
 from .export_schema import GROUPS, PLAIN_KEYS, SCHEMA_VERSION, UNITLESS, schema
 from .plain import Json, plain
@@ -87,6 +89,7 @@ def export_summary(summary: RunSummary) -> Json:
             "hilbench": run.hilbench_version,
             "boards": boards,
             "aa": {board: _aa(summary.controls.get(board)) for board in summary.boards},
+            "across_models": [_across(mean) for mean in across_models(summary)],
         },
         "cells": [_cell(cell) for cell in summary.cells],
     }
@@ -110,6 +113,10 @@ def _aa(control: Control | None) -> Json | None:
         "margin": control.margin,
         "equal": control.equal,
     }
+
+
+def _across(mean: AcrossModels) -> Json:
+    return {**asdict(mean), "models": list(mean.models), "settings": json.loads(mean.settings)}
 
 
 def _cell(cell: CellSummary) -> Json:
@@ -140,8 +147,8 @@ def _cell(cell: CellSummary) -> Json:
 def _validity(validity: Validity) -> Json:
     """Of three words: what was never measured is no valid set either."""
     if validity.state is State.NOT_MEASURED:
-        return {"state": State.INVALID.value, "reasons": ["nothing was measured", *validity.reasons]}
-    return {"state": validity.state.value, "reasons": list(validity.reasons)}
+        return {"state": State.INVALID.value, "reasons": ["nothing was measured", *validity.reasons], "remarks": []}
+    return {"state": validity.state.value, "reasons": list(validity.reasons), "remarks": list(validity.remarks)}
 
 
 def _artifact(cell: CellSummary) -> Json | None:
@@ -180,6 +187,11 @@ def _latency(cell: CellSummary) -> Json | None:
         "p99": time.p99_ns,
         "blocks": time.blocks,
         "iterations": time.iterations,
+        "mad_within": time.mad_within,
+        "lag1_within": time.lag1_within,
+        "sloped_blocks": time.sloped_blocks,
+        "mild_outliers": time.outliers.mild,
+        "severe_outliers": time.outliers.severe,
     }
 
 
@@ -221,4 +233,8 @@ def _verdict(cell: CellSummary) -> Json | None:
         "ci_low": verdict.ci_low,
         "ci_high": verdict.ci_high,
         "mde": verdict.mde,
+        "margin": verdict.margin,
+        "pairs": verdict.pairs,
+        "comparisons": verdict.comparisons,
+        "note": verdict.note,
     }

@@ -16,14 +16,20 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "accuracy": (
         "metric", "host", "host_ci_low", "host_ci_high", "board", "host_on_board_images", "board_samples", "agreement",
     ),
-    "latency_ns": ("median", "ci_low", "ci_high", "p90", "p95", "p99", "blocks", "iterations"),
+    "latency_ns": (
+        "median", "ci_low", "ci_high", "p90", "p95", "p99", "blocks", "iterations", "mad_within", "lag1_within",
+        "sloped_blocks", "mild_outliers", "severe_outliers",
+    ),
     "instructions": ("median", "cv_within", "cv_processes", "source", "processes"),
     "memory_bytes": ("baseline", "load_peak", "first_peak", "steady_peak", "anon", "file"),
     "energy_j": ("total", "net", "uncertainty", "class", "meter"),
-    "validity": ("state", "reasons"),
-    "verdict": ("word", "metric", "ratio", "ci_low", "ci_high", "mde"),
+    "validity": ("state", "reasons", "remarks"),
+    "verdict": ("word", "metric", "ratio", "ci_low", "ci_high", "mde", "margin", "pairs", "comparisons", "note"),
 }  # fmt: skip
-UNITLESS = ("blocks", "iterations", "class", "meter")
+UNITLESS = (
+    "blocks", "iterations", "class", "meter", "mad_within", "lag1_within", "sloped_blocks", "mild_outliers",
+    "severe_outliers",
+)  # fmt: skip
 
 Schema = dict[str, Any]
 
@@ -83,8 +89,18 @@ def _run() -> Schema:
                 "type": "object",
                 "additionalProperties": _or_null(_object(control)),
             },
+            "across_models": {
+                "description": "Geometric mean of a recipe's ratios over all models of the run, where each gave one.",
+                **_array(_across()),
+            },
         }
     )
+
+
+def _across() -> Schema:
+    texts = dict.fromkeys(("board", "recipe", "runtime"), TEXT)
+    numbers = {"ratio": POSITIVE, "ci_low": _or_null(POSITIVE), "ci_high": _or_null(POSITIVE), "blocks": COUNT}
+    return _object({**texts, "settings": {"type": "object"}, "models": _array(TEXT), "metric": METRIC, **numbers})
 
 
 def _cell() -> Schema:
@@ -112,7 +128,7 @@ def _cell() -> Schema:
                 _object({"total": POSITIVE, "net": NUMBER, "uncertainty": NUMBER, "class": TEXT, "meter": TEXT})
             ),
             "validity": _object(
-                {"state": {"enum": ["valid", "suspect", "invalid"]}, "reasons": _array(TEXT)}
+                {"state": {"enum": ["valid", "suspect", "invalid"]}, "reasons": _array(TEXT), "remarks": _array(TEXT)}
             ),
             "verdict": _or_null(_verdict()),
         }
@@ -130,7 +146,9 @@ def _accuracy() -> Schema:
 
 def _latency() -> Schema:
     bounds = {key: _or_null(POSITIVE) for key in GROUPS["latency_ns"]}
-    return _object({**bounds, "median": POSITIVE, "blocks": COUNT, "iterations": COUNT})
+    counts = dict.fromkeys(("blocks", "iterations", "sloped_blocks", "mild_outliers", "severe_outliers"), COUNT)
+    shares = dict.fromkeys(("mad_within", "lag1_within"), _or_null(NUMBER))
+    return _object({**bounds, "median": POSITIVE, **counts, **shares})
 
 
 def _instructions() -> Schema:
@@ -155,5 +173,9 @@ def _verdict() -> Schema:
             "ci_low": ratio,
             "ci_high": ratio,
             "mde": _or_null({"type": "number", "minimum": 0}),
+            "margin": _or_null(POSITIVE),
+            "pairs": COUNT,
+            "comparisons": COUNT,
+            "note": _or_null(TEXT),
         }
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .record import MemoryPhases, Record, Trial, TrialKind
+from .shape import shape, typical_lag1
 from .statistics import coefficient_of_variation, median_estimate
 from .tails import Outliers, count_outliers, drift_within, percentile
 
@@ -21,6 +22,8 @@ class Latency:
 
     Percentiles are None with too few iterations, and where one sample is the mean of several inferences, which hides
     the tail. `load_ns` and `first_ns` are medians over blocks of making the session and of the first inference.
+    `mad_within` (median absolute deviation over median) and `lag1_within` (correlation of neighbouring samples) are
+    medians over processes; in `sloped_blocks` of them time still changed with the iterations.
     """
 
     median_ns: float
@@ -35,6 +38,9 @@ class Latency:
     iterations: int
     cv_within: float | None
     cv_blocks: float | None
+    mad_within: float | None
+    lag1_within: float | None
+    sloped_blocks: int
     drift_within: float | None
     outliers: Outliers
     loop_k: int
@@ -96,6 +102,7 @@ def latency(record: Record) -> Latency | None:
     estimate = median_estimate(list(by_block.values()))
     loop_k = max(trial.loop_k for trial in trials.values())
     within = [cv for cv in (_cv(trial) for trial in trials.values()) if cv is not None]
+    shapes = [shape(one) for one in samples]
     return Latency(
         median_ns=estimate.value,
         ci_low_ns=estimate.low,
@@ -109,6 +116,9 @@ def latency(record: Record) -> Latency | None:
         iterations=sum(int(trial.samples.size) * trial.loop_k for trial in trials.values()),
         cv_within=float(np.median(within)) if within else None,
         cv_blocks=coefficient_of_variation(list(by_block.values())),
+        mad_within=float(np.median([one.mad_ns / one.median_ns for one in shapes])),
+        lag1_within=typical_lag1(shapes),
+        sloped_blocks=sum(one.sloped for one in shapes),
         drift_within=drift_within(samples),
         outliers=count_outliers(samples),
         loop_k=loop_k,

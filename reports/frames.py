@@ -38,14 +38,19 @@ def frames(run: RunRecord) -> Frames:
     return Frames(cells=cells, samples=_samples(list(_series(run))))
 
 
+COUNTED = (
+    "_bytes", "_blocks", "_iterations", "_samples", "_processes", "_outliers", "_pairs", "_comparisons",
+)  # fmt: skip
+
+
 def column_type(column: str) -> str:
     """The pandas type of a column of `cells`: the same in every run, so that frames of several can be joined."""
     if column == "emulated":
         return "boolean"
-    if column == "trials" or column.endswith(("_bytes", "_blocks", "_iterations", "_samples", "_processes")):
+    if column == "trials" or column.endswith(COUNTED):
         return "Float64" if column.startswith("instructions_cv") else "Int64"
     if column.startswith(("latency_", "instructions_", "energy_", "accuracy_", "verdict_")):
-        return "string" if column.endswith(("_source", "_class", "_meter", "_metric", "_word")) else "Float64"
+        return "string" if column.endswith(("_source", "_class", "_meter", "_metric", "_word", "_note")) else "Float64"
     return "string"
 
 

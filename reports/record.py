@@ -99,7 +99,8 @@ class Accuracy:
     """Accuracy as fractions 0 to 1. `host` is over the whole test set, with its 95 % interval; `board` is over a fixed
     seeded subset of `board_samples` inputs, to be compared with `host_on_board_images` only. `agreement` is how often
     the board's answer equals the host's for the same artifact on that subset; `max_abs_diff` is the largest difference
-    of raw outputs on the golden set."""
+    of raw outputs on the golden set. `host_right` and `board_right` hold one bit an image, set where the answer was
+    right, in the order of the test set or of the subset; `artifact_sha256` is the file that was judged."""
 
     metric: str
     host: float | None = None
@@ -111,12 +112,16 @@ class Accuracy:
     board_samples: int | None = None
     agreement: float | None = None
     max_abs_diff: float | None = None
+    host_right: bytes | None = None
+    board_right: bytes | None = None
+    artifact_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Record:
     """One cell with what became of it.
 
+    `profile` is the state in which the board was measured (`as-shipped`, `controlled`).
     `settings` are the runtime settings asked for (`threads`, `graph_optimization`, `providers`); `trials` hold only
     what counts (whole blocks on real boards). `twin_trials` are those of the A/A control if this cell is its subject.
     """
@@ -136,6 +141,7 @@ class Record:
     accuracy: Accuracy | None = None
     trials: tuple[Trial, ...] = ()
     twin_trials: tuple[Trial, ...] = ()
+    profile: str = "as-shipped"
     validity_reasons: tuple[str, ...] = ()  # what a gate found at run time; statistics add their own
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from .drop import Drop
 from .pick import Check, Choice, Purpose, Rival
 from .summary import CellSummary, RunSummary
 from .units import file_size, memory, percent, points
@@ -125,8 +126,14 @@ def _accuracy_cost(cell: CellSummary, base: CellSummary | None) -> str:
     direction = "below" if lost.value > 0 else "above" if lost.value < 0 else "from"
     text += f", {points(abs(lost.value))} {direction} {base.record.recipe}"
     if lost.low is not None and lost.high is not None:
-        text += f" (95 % interval of the loss {points(lost.low)} to {points(lost.high)})"
+        text += f" (95 % interval of the loss {points(lost.low)} to {points(lost.high)}{_known(lost)})"
     return text + (", on the board's own inputs." if lost.on_board_images else ".")
+
+
+def _known(lost: Drop) -> str:
+    if lost.lost is None or lost.gained is None:
+        return ", as if on different images: which images each got right is not known"
+    return f"; {plural(lost.lost, 'image')} lost, {lost.gained} won"
 
 
 def _sure(choice: Choice, summary: RunSummary) -> Iterator[str]:

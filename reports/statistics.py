@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 
 ALPHA = 0.05
-POWER = 0.80
 EXACT_UP_TO = 60  # above, the signed-rank distribution is normal to four digits
 
 
@@ -60,52 +59,70 @@ def median_estimate(values: Sequence[float] | Values, alpha: float = ALPHA) -> E
     return Estimate(centre, float(ordered[outside]), float(ordered[n - 1 - outside]), n)
 
 
-def walsh_averages(differences: Sequence[float] | Values) -> Values:
-    """All n(n+1)/2 means of two differences (each also with itself), sorted."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SignedRank:
+    """Wilcoxon's signed-rank test of one set of paired differences against any bound, and its inversion.
+
+    `walsh` are the means of all pairs of differences (each also with itself), sorted. A rank sum is a count of Walsh
+    averages beyond the bound, ties with it against the claim: so test and interval always agree.
+    """
+
+    walsh: Values
+    n: int
+
+    def p_below(self, bound: float) -> float:
+        """One-sided p-value that the shift lies below `bound`."""
+        return signed_rank_cdf(self.walsh.size - int(self.walsh.searchsorted(bound, "left")), self.n)
+
+    def p_above(self, bound: float) -> float:
+        """One-sided p-value that the shift lies above `bound`."""
+        return signed_rank_cdf(int(self.walsh.searchsorted(bound, "right")), self.n)
+
+    def p_anywhere(self) -> float:
+        """Two-sided p-value that there is a shift at all."""
+        return min(1.0, 2 * min(self.p_below(0.0), self.p_above(0.0)))
+
+    def estimate(self, alpha: float = ALPHA) -> Estimate:
+        """The Hodges-Lehmann estimate with the interval that the test does not reject."""
+        k, middle = largest_rank_sum_within(self.n, alpha / 2), self.walsh.size // 2
+        centre = float(self.walsh[middle] + self.walsh[-1 - middle]) / 2
+        if k < 0:
+            return Estimate(centre, None, None, self.n)
+        return Estimate(centre, float(self.walsh[k]), float(self.walsh[-1 - k]), self.n)
+
+
+def signed_rank(differences: Sequence[float] | Values) -> SignedRank:
+    """The test of paired differences. Raises ValueError on none at all or on one that is not finite.
+
+    (Hollander and Wolfe, Nonparametric Statistical Methods, sections 3.1 to 3.3.)
+    """
     d = as_values(differences)
-    i, j = np.triu_indices(d.size)
-    return np.sort((d[i] + d[j]) / 2)
+    i, j = _pairs(d.size)
+    return SignedRank(np.sort((d[i] + d[j]) / 2), int(d.size))
+
+
+@cache
+def _pairs(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.triu_indices(n)
 
 
 def shift_estimate(differences: Sequence[float] | Values, alpha: float = ALPHA) -> Estimate:
     """Hodges-Lehmann estimate of a shift with the interval that inverts the Wilcoxon signed-rank test.
 
     Exact up to 60 differences (ties only widen it). Below 6 differences no 95 % interval exists.
-    (Hollander and Wolfe, Nonparametric Statistical Methods, sections 3.2 and 3.3.)
     """
-    walsh = walsh_averages(differences)
-    n = len(differences)
-    k = _largest_rank_sum_within(n, alpha / 2)
-    centre = float(np.median(walsh))
-    if k < 0:
-        return Estimate(centre, None, None, n)
-    return Estimate(centre, float(walsh[k]), float(walsh[walsh.size - 1 - k]), n)
-
-
-def p_shift_below(differences: Sequence[float] | Values, bound: float) -> float:
-    """One-sided signed-rank p-value that the shift lies below `bound`.
-
-    The rank sum is counted over Walsh averages, ties with the bound against the claim: the test then agrees with
-    `shift_estimate` (its upper limit is below the bound exactly when this is at most alpha/2).
-    """
-    d = as_values(differences)
-    return signed_rank_cdf(int(np.count_nonzero(walsh_averages(d) >= bound)), int(d.size))
-
-
-def p_shift_above(differences: Sequence[float] | Values, bound: float) -> float:
-    """One-sided signed-rank p-value that the shift lies above `bound`."""
-    return p_shift_below(-as_values(differences), -bound)
+    return signed_rank(differences).estimate(alpha)
 
 
 @cache
-def _rank_sum_probabilities(n: int) -> Values:
-    """P(T = t) of the signed-rank sum T for t = 0 .. n(n+1)/2: the ranks join the sum by n fair coins."""
+def _rank_sum_cdf(n: int) -> Values:
+    """P(T <= t) of the signed-rank sum T for t = 0 .. n(n+1)/2: the ranks join the sum by n fair coins."""
     p = np.zeros(n * (n + 1) // 2 + 1)
     p[0] = 1.0
     for rank in range(1, n + 1):
         p[rank:] = (p[rank:] + p[:-rank]) / 2
         p[:rank] /= 2
-    return p
+    return np.cumsum(p)
 
 
 def signed_rank_cdf(rank_sum: int, n: int) -> float:
@@ -114,12 +131,13 @@ def signed_rank_cdf(rank_sum: int, n: int) -> float:
     if rank_sum < 0 or rank_sum >= top:
         return 0.0 if rank_sum < 0 else 1.0
     if n <= EXACT_UP_TO:
-        return float(_rank_sum_probabilities(n)[: rank_sum + 1].sum())
+        return float(_rank_sum_cdf(n)[rank_sum])
     sd = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
     return normal_cdf((rank_sum + 0.5 - top / 2) / sd)
 
 
-def _largest_rank_sum_within(n: int, tail: float) -> int:
+@cache
+def largest_rank_sum_within(n: int, tail: float) -> int:
     """The largest t with P(T <= t) <= tail, or -1."""
     low, high = -1, n * (n + 1) // 2
     while high - low > 1:
@@ -133,19 +151,6 @@ def blocks_needed(comparisons: int, alpha: float = ALPHA) -> int:
     return math.ceil(1 + math.log2(max(1, comparisons) / alpha))
 
 
-def least_detectable_shift(differences: Sequence[float] | Values, alpha: float = ALPHA) -> float | None:
-    """Shift that this many paired differences with this spread would show in 80 % of repeats; None below 3.
-
-    (t_{1-alpha/2} + t_{0.8}) s / sqrt(n), n - 1 degrees of freedom: the usual approximation to the noncentral t.
-    """
-    d = as_values(differences)
-    if d.size < 3:
-        return None
-    freedom = int(d.size) - 1
-    factor = student_quantile(1 - alpha / 2, freedom) + student_quantile(POWER, freedom)
-    return factor * float(np.std(d, ddof=1)) / math.sqrt(d.size)
-
-
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     """Holm's step-down adjusted p-values by key; each may be compared with alpha itself. (Holm 1979.)"""
     adjusted: dict[str, float] = {}
@@ -153,6 +158,21 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     for rank, (key, p) in enumerate(sorted(p_values.items(), key=lambda item: (item[1], item[0]))):
         running = max(running, min(1.0, (len(p_values) - rank) * p))
         adjusted[key] = running
+    return {key: adjusted[key] for key in p_values}
+
+
+def benjamini_hochberg(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Adjusted p-values by key that bound the share of false finds, not the chance of any: for exploration only.
+
+    Valid for independent tests and for those that depend positively, as comparisons with a common baseline do.
+    (Benjamini and Hochberg 1995; Benjamini and Yekutieli 2001.)
+    """
+    adjusted: dict[str, float] = {}
+    smallest, count = 1.0, len(p_values)
+    ranked = sorted(p_values.items(), key=lambda item: (item[1], item[0]), reverse=True)
+    for place, (key, p) in enumerate(ranked):
+        smallest = min(smallest, p * count / (count - place))
+        adjusted[key] = smallest
     return {key: adjusted[key] for key in p_values}
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from .comparable import settings_key, why_not_comparable
 from .control import Control, controls
+from .drop import Drop, accuracy_drop, board_interval
 from .figures import Instructions, Latency, Memory, instructions, latency, memory
 from .record import Accuracy, Outcome, Record, RunRecord
-from .statistics import wilson_interval
 from .validity import Validity, validity
 from .verdict import (
     TIME_MARGIN,
@@ -20,22 +20,6 @@ from .verdict import (
     judge_counts,
     judge_times,
 )
-
-PROPORTIONS = ("top1", "top-1", "top5", "top-5", "accuracy")  # metrics that count right answers: Wilson's interval fits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
-    """Accuracy lost against the baseline, as a fraction (negative: gained), with a 95 % interval where one exists.
-
-    `on_board_images` says that it was judged on the board's subset, as the host cannot run this runtime. The interval
-    takes the two accuracies as independent; they share their images, so the truth is known better than it says.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    on_board_images: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,8 +108,8 @@ def _without_verdict(record: Record, run: RunRecord, control: Control | None) ->
         latency=time,
         instructions=count,
         memory=peak,
-        board_interval=_board_interval(accuracy),
-        drop=_drop(accuracy, base.accuracy if base else None),
+        board_interval=board_interval(accuracy),
+        drop=accuracy_drop(accuracy, base.accuracy if base else None),
         validity=validity(record, run, time, count, control),
         verdict=None,
         verdict_absent=None,
@@ -146,40 +130,6 @@ def find_baseline(record: Record, run: RunRecord) -> Record | None:
     ]
     ranked = sorted(same, key=lambda other: (other.runtime != record.runtime, other.outcome is not Outcome.OK))
     return ranked[0] if ranked else None
-
-
-def settings_key(record: Record) -> str:
-    """The runtime settings as one comparable text."""
-    return json.dumps(dict(record.settings), sort_keys=True, default=str)
-
-
-def _board_interval(accuracy: Accuracy | None) -> tuple[float, float] | None:
-    if accuracy is None or accuracy.board is None or not accuracy.board_samples or accuracy.metric not in PROPORTIONS:
-        return None
-    return wilson_interval(accuracy.board, accuracy.board_samples)
-
-
-def _drop(accuracy: Accuracy | None, baseline: Accuracy | None) -> Drop | None:
-    if accuracy is None or baseline is None or accuracy.metric != baseline.metric:
-        return None
-    if accuracy.host is not None and baseline.host is not None:
-        return _difference(baseline.host, accuracy.host, accuracy.metric, accuracy.host_samples, on_board_images=False)
-    if accuracy.board is not None and baseline.board is not None and accuracy.board_samples == baseline.board_samples:
-        return _difference(
-            baseline.board, accuracy.board, accuracy.metric, accuracy.board_samples, on_board_images=True
-        )
-    return None
-
-
-def _difference(before: float, after: float, metric: str, samples: int | None, *, on_board_images: bool) -> Drop:
-    drop = before - after
-    if not samples or metric not in PROPORTIONS:
-        return Drop(value=drop, low=None, high=None, on_board_images=on_board_images)
-    (a_low, a_high), (b_low, b_high) = wilson_interval(before, samples), wilson_interval(after, samples)
-    # Newcombe's interval for a difference of proportions: it keeps sense at accuracies near 1.
-    low = drop - ((before - a_low) ** 2 + (b_high - after) ** 2) ** 0.5
-    high = drop + ((a_high - before) ** 2 + (after - b_low) ** 2) ** 0.5
-    return Drop(value=drop, low=low, high=high, on_board_images=on_board_images)
 
 
 def _judge(run: RunRecord, cells: Mapping[str, CellSummary], aa: Mapping[str, Control]) -> dict[str, CellSummary]:
@@ -221,6 +171,9 @@ def _compare(
     if not cell.ok or not base.ok:
         culprit, outcome = ("baseline", base.record.outcome) if cell.ok else ("candidate", cell.record.outcome)
         return _not_comparable(metric, f"the outcome of the {culprit} is {outcome}")
+    reason = why_not_comparable(cell.record, base.record)
+    if reason is not None:
+        return _not_comparable(metric, reason)
     if cell.instructions is not None and base.instructions is not None:
         if cell.instructions.source != base.instructions.source:
             return _not_comparable(metric, "the two were counted by different sources")

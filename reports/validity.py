@@ -10,6 +10,7 @@ import numpy as np
 
 from .control import Control
 from .figures import Instructions, Latency
+from .power import processes_for
 from .record import Accuracy, Outcome, Record, RunRecord
 from .statistics import blocks_needed, coefficient_of_variation
 from .tails import DRIFT_P, rank_correlation
@@ -32,10 +33,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validity:
-    """A state and the sentences that explain it, in a fixed order."""
+    """A state and the sentences that explain it, in a fixed order; `remarks` are worth knowing and change no state."""
 
     state: State
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def validity(
@@ -53,7 +55,7 @@ def validity(
     if control is not None and not control.equal:
         found.append("the A/A control of this board differed from itself: comparisons are unproven")
     state = State.INVALID if record.outcome is not Outcome.OK else State.SUSPECT if found else State.VALID
-    return Validity(state=state, reasons=tuple(found))
+    return Validity(state=state, reasons=tuple(found), remarks=tuple(_remarks(time)) if time else ())
 
 
 def _of_latency(time: Latency, planned: int | None) -> Iterator[str]:
@@ -74,6 +76,18 @@ def _of_latency(time: Latency, planned: int | None) -> Iterator[str]:
         yield f"block medians {'rise' if rho > 0 else 'fall'} from block to block"
     if time.drift_within is not None and abs(time.drift_within) >= TIME_MARGIN:
         yield f"latency drifts by {100 * time.drift_within:+.1f} % within a process"
+
+
+def _remarks(time: Latency) -> Iterator[str]:
+    if time.cv_blocks is not None:
+        wanted = processes_for(time.cv_blocks)
+        if wanted > time.blocks:
+            yield f"{time.blocks} blocks know the time no better than ±1 %: at this spread {wanted} would"
+    # One process in a hundred shows a slope by chance, and dependent samples more: a tenth of them is too many.
+    drift = time.drift_within
+    if time.sloped_blocks > max(1, time.blocks / 10) and (drift is None or abs(drift) < TIME_MARGIN):
+        how = "in no common direction" if drift is None else f"by {100 * drift:+.1f} % from its beginning to its end"
+        yield f"in {time.sloped_blocks} of {time.blocks} processes time still changed along the iterations, {how}"
 
 
 def _of_counts(count: Instructions, planned: int | None) -> Iterator[str]:

@@ -14,14 +14,12 @@ from enum import StrEnum
 
 import numpy as np
 
+from .power import least_detectable_shift
 from .statistics import (
     ALPHA,
     blocks_needed,
     holm,
-    least_detectable_shift,
-    p_shift_above,
-    p_shift_below,
-    shift_estimate,
+    signed_rank,
 )
 
 TIME_MARGIN = 0.02
@@ -48,8 +46,10 @@ class Verdict:
     """A word with its evidence. `metric` is `latency_ns` or `instructions`; ratios are candidate over baseline.
 
     `ci_low`/`ci_high` bound the ratio: a 95 % interval over blocks for times, the range over importer processes for
-    counts. `mde` is the least relative change that this much data would show (80 % power for times; the threshold of
-    the rule for counts). `note` says in one sentence why there is no clearer word.
+    counts. `mde` is the least relative change that this much data would show beside so many comparisons (80 % power
+    for times, None where so few blocks can show nothing; the threshold of the rule for counts). `p_zero` is the p-value
+    of no difference at all, Holm-adjusted over the run; times only. `note` says in one sentence why there is no clearer
+    word.
     """
 
     word: Word
@@ -61,24 +61,36 @@ class Verdict:
     margin: float | None = None
     pairs: int = 0
     comparisons: int = 1
+    p_zero: float | None = None
     note: str | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the interval would be clear of no difference after Holm, whatever the margin."""
+        return self.p_zero is not None and self.p_zero <= ALPHA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """A candidate against a baseline in time, before the adjustment for how many were compared.
 
-    `claim` is the word that the data would support alone, `p` the two-sided p-value of that claim.
+    `claim` is the word that the data would support alone, `p` the two-sided p-value of that claim, `p_zero` that of no
+    difference at all. `log_ratios` are the evidence, one a block.
     """
 
     ratio: float
     ci_low: float | None
     ci_high: float | None
-    mde: float | None
     margin: float
-    pairs: int
+    log_ratios: tuple[float, ...]
     claim: Word
     p: float
+    p_zero: float
+
+    @property
+    def pairs(self) -> int:
+        """How many blocks measured both."""
+        return len(self.log_ratios)
 
 
 def log_ratios(candidate: Mapping[int, float], baseline: Mapping[int, float]) -> list[float]:
@@ -97,59 +109,65 @@ def compare_times(
     d = log_ratios(candidate, baseline)
     if not d:
         return None
+    test = signed_rank(d)
     low, high = math.log1p(-margin), math.log1p(margin)
     chances = {
-        Word.FASTER: p_shift_below(d, low),
-        Word.SLOWER: p_shift_above(d, high),
-        Word.EQUIVALENT: max(p_shift_below(d, high), p_shift_above(d, low)),
+        Word.FASTER: test.p_below(low),
+        Word.SLOWER: test.p_above(high),
+        Word.EQUIVALENT: max(test.p_below(high), test.p_above(low)),
     }
     claim = min(chances, key=lambda word: chances[word])
-    estimate = shift_estimate(d)
-    shift = least_detectable_shift(d)
+    estimate = test.estimate()
     return Comparison(
         ratio=math.exp(estimate.value),
         ci_low=None if estimate.low is None else math.exp(estimate.low),
         ci_high=None if estimate.high is None else math.exp(estimate.high),
-        mde=None if shift is None else math.expm1(shift),
         margin=margin,
-        pairs=len(d),
+        log_ratios=tuple(d),
         claim=claim,
         p=min(1.0, 2 * chances[claim]),
+        p_zero=test.p_anywhere(),
     )
 
 
 def judge_times(comparisons: Mapping[str, Comparison]) -> dict[str, Verdict]:
     """The verdicts of all comparisons of a run in time, together: their number decides how strong each must be."""
-    adjusted = holm({key: comparison.p for key, comparison in comparisons.items()})
+    words = holm({key: comparison.p for key, comparison in comparisons.items()})
+    zeros = holm({key: comparison.p_zero for key, comparison in comparisons.items()})
     return {
-        key: _verdict_in_time(comparison, proven=adjusted[key] <= ALPHA, comparisons=len(comparisons))
+        key: _verdict_in_time(comparison, words[key] <= ALPHA, zeros[key], len(comparisons))
         for key, comparison in comparisons.items()
     }
 
 
-def _verdict_in_time(comparison: Comparison, *, proven: bool, comparisons: int) -> Verdict:
+def _verdict_in_time(comparison: Comparison, proven: bool, p_zero: float, comparisons: int) -> Verdict:
+    shift = least_detectable_shift(comparison.log_ratios, ALPHA / comparisons)
     return Verdict(
         word=comparison.claim if proven else Word.INCONCLUSIVE,
         metric="latency_ns",
         ratio=comparison.ratio,
         ci_low=comparison.ci_low,
         ci_high=comparison.ci_high,
-        mde=comparison.mde,
+        mde=None if shift is None else math.expm1(shift),
         margin=comparison.margin,
         pairs=comparison.pairs,
         comparisons=comparisons,
-        note=None if proven else _why_inconclusive(comparison, comparisons),
+        p_zero=p_zero,
+        note=None if proven else _why_inconclusive(comparison, p_zero, comparisons),
     )
 
 
-def _why_inconclusive(comparison: Comparison, comparisons: int) -> str:
+def _why_inconclusive(comparison: Comparison, p_zero: float, comparisons: int) -> str:
     needed = blocks_needed(comparisons)
+    margin = f"±{100 * comparison.margin:.1f} %"
     if comparison.pairs < needed:
         what = "a comparison" if comparisons == 1 else f"any of {comparisons} comparisons"
         return f"{comparison.pairs} blocks cannot prove {what} at 5 %; {needed} blocks could"
     if comparison.p <= ALPHA:
         return f"clear alone, but not as one of {comparisons} comparisons"
-    return f"the interval reaches across the margin of ±{100 * comparison.margin:.1f} %"
+    if p_zero <= ALPHA:
+        return f"there is a difference, but it is not shown to be larger than the margin of {margin}"
+    return f"the interval reaches across the margin of {margin}"
 
 
 def judge_counts(

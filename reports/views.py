@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .across import across_models
 from .charts import Mark, trade_off
 from .control import Control
+from .explore import Pair, every_pair
 from .pareto import Point, Standing, standings
 from .pick import Choice
 from .plain import plain
 from .sparks import Scale, deviation_scale, interval, memory_bar, memory_scale, ratio_scale, strip
 from .summary import CellSummary, RunSummary
 from .units import duration, instruction_count, percent
-from .wording import amount_text, control_text, name
+from .wording import across_text, amount_text, control_text, name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,6 +31,15 @@ class Row:
     interval_svg: str
     strip_svg: str
     memory_svg: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRow:
+    """Two candidates side by side, for exploration."""
+
+    pair: Pair
+    first: str
+    second: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,6 +59,8 @@ class BoardView:
     undrawn: int
     control: Control | None
     control_text: str
+    across: tuple[str, ...]
+    pairs: tuple[PairRow, ...]
     facts: tuple[tuple[str, str], ...]
 
     @property
@@ -60,11 +73,29 @@ def board_views(summary: RunSummary, choices: Iterable[Choice]) -> tuple[BoardVi
     """All boards with cells, targets first, emulated ones last."""
     chosen = {choice.chosen.record.cell_id for choice in choices if choice.chosen is not None}
     ranks = {"target": 0, "reference": 1, "emulated": 2}
-    views = [_board(board, summary, chosen) for board in summary.boards if summary.on_board(board)]
+    means, pairs = across_models(summary), every_pair(summary)
+    views = [
+        _board(
+            board,
+            summary,
+            chosen,
+            tuple(across_text(mean, summary.run.baseline_recipe) for mean in means if mean.board == board),
+            _pair_rows([pair for pair in pairs if pair.board == board], summary),
+        )
+        for board in summary.boards
+        if summary.on_board(board)
+    ]
     return tuple(sorted(views, key=lambda view: ranks.get(view.role, 1)))
 
 
-def _board(board: str, summary: RunSummary, chosen: set[str]) -> BoardView:
+def _pair_rows(pairs: Sequence[Pair], summary: RunSummary) -> tuple[PairRow, ...]:
+    labels = {cell.record.cell_id: name(cell, summary.cells) for cell in summary.cells}
+    return tuple(PairRow(pair=pair, first=labels[pair.first], second=labels[pair.second]) for pair in pairs)
+
+
+def _board(
+    board: str, summary: RunSummary, chosen: set[str], across: tuple[str, ...], pairs: tuple[PairRow, ...]
+) -> BoardView:
     cells = sorted(summary.on_board(board), key=_reading_order)
     first = cells[0].record
     works = [cell.work for cell in cells if cell.work is not None]
@@ -88,6 +119,8 @@ def _board(board: str, summary: RunSummary, chosen: set[str]) -> BoardView:
         undrawn=len(cells) - len(points),
         control=control,
         control_text=control_text(control, board),
+        across=across,
+        pairs=pairs,
         facts=tuple(flatten(summary.run.boards.get(board, {}))),
     )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from .across import AcrossModels
 from .control import Control
 from .pick import Check
 from .record import Outcome, RunRecord
-from .statistics import blocks_needed
 from .summary import CellSummary
 from .units import Shown, change, duration, file_size, instruction_count, memory, percent, points, ratio
 from .verdict import Verdict, Word
@@ -73,8 +73,11 @@ def verdict_text(verdict: Verdict, baseline: str) -> str:
     )
     match verdict.word:
         case Word.INCONCLUSIVE:
-            shown_least = verdict.mde is not None and verdict.pairs >= blocks_needed(verdict.comparisons)
-            least = f"; a difference below {percent(verdict.mde)} would be missed" if shown_least else ""
+            least = (
+                ""
+                if verdict.mde is None or verdict.differs
+                else f"; a difference below {percent(verdict.mde)} would be missed"
+            )
             return f"Inconclusive against {baseline} ({evidence}): {verdict.note}{least}."
         case Word.EQUIVALENT:
             return f"Equivalent to {baseline} within {percent(verdict.margin)}: {evidence}."
@@ -114,6 +117,14 @@ def control_text(control: Control | None, board: str) -> str:
         least = percent(verdict.mde)
         return f"One model under two names differed by {differed}: not proven, but less than {least} would be missed."
     return f"One model under two names differed by {differed}: the A/A control found no difference."
+
+
+def across_text(mean: AcrossModels, baseline: str) -> str:
+    """A geometric mean over models, named as such."""
+    counted = mean.metric == "instructions"
+    what = ratio_text(mean.ratio, mean.ci_low, mean.ci_high, counted=counted)
+    models = f"{plural(len(mean.models), 'model')} ({', '.join(mean.models)})"
+    return f"{mean.recipe} against {baseline}, geometric mean over {models}, {mean.runtime}: {what}."
 
 
 def bound_text(check: Check) -> str:

@@ -61,6 +61,17 @@ def test_a_word_that_is_none_is_answered_with_exit_code_2(lab: Lab) -> None:
         assert lab.run(*words).returncode == 2, words
 
 
+def test_an_export_that_cannot_be_is_answered_in_a_sentence(lab: Lab) -> None:
+    lab.write()
+    for words, sentence in (
+        (["--table", "samples"], "--table samples goes with --format csv or parquet: json is no table"),
+        (["--format", "parquet"], "parquet is not text: name a file with -o FILE"),
+    ):
+        done = lab.run("export", "latest", *words)
+        assert done.returncode == 2
+        assert sentence in done.stderr
+
+
 def test_an_error_is_one_json_object_when_asked_for(lab: Lab) -> None:
     lab.write()
     done = lab.run("board", "show", "a27", "--json")

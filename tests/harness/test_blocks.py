@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from collections import Counter
+from itertools import pairwise, permutations
 
+import pytest
 from hilbench.harness.blocks import counting_trials, missing_blocks, orders, whole_blocks
 from hilbench.reports.record import Trial, TrialKind
 
@@ -22,15 +24,41 @@ def trial(cell: str, block: int, attempt: int = 1, kind: TrialKind = TrialKind.L
     )
 
 
-def test_every_cell_runs_before_every_other_in_half_of_the_blocks() -> None:
-    planned = orders(CELLS, blocks=6, seed=7, board="pi")
-    assert len(planned) == 6
-    assert all(sorted(order) == CELLS for order in planned)
-    for first, second in permutations(CELLS, 2):
-        assert sum(order.index(first) < order.index(second) for order in planned) == 3
+@pytest.mark.parametrize(("cells", "blocks"), [(2, 6), (2, 12), (3, 8), (4, 6), (7, 12)])
+def test_every_cell_runs_before_every_other_in_half_of_the_blocks(cells: int, blocks: int) -> None:
+    names = [f"cell{i}" for i in range(cells)]
+    planned = orders(names, blocks=blocks, seed=7, board="pi")
+    assert len(planned) == blocks
+    assert all(sorted(order) == names for order in planned)
+    for first, second in permutations(names, 2):
+        assert sum(order.index(first) < order.index(second) for order in planned) == blocks / 2
 
 
-def test_orders_depend_on_seed_and_board_only() -> None:
+@pytest.mark.parametrize(("cells", "blocks"), [(2, 6), (3, 6), (4, 8), (5, 10), (6, 12), (7, 14)])
+def test_where_the_number_of_blocks_allows_places_and_predecessors_are_balanced(cells: int, blocks: int) -> None:
+    names = [f"cell{i}" for i in range(cells)]
+    planned = orders(names, blocks=blocks, seed=3, board="pi")
+    places = Counter((name, place) for order in planned for place, name in enumerate(order))
+    assert set(places.values()) == {blocks / cells}
+    assert len(places) == cells * cells
+    after = Counter(pair for order in planned for pair in pairwise(order))
+    assert set(after.values()) == {blocks / cells}
+    assert len(after) == cells * (cells - 1)
+
+
+def test_an_odd_number_of_blocks_is_one_off_balance() -> None:
+    planned = orders(["a", "b"], blocks=7, seed=7, board="pi")
+    assert sorted(planned.count(order) for order in (("a", "b"), ("b", "a"))) == [3, 4]
+    assert orders(["a"], blocks=3, seed=7, board="pi") == [("a",)] * 3
+
+
+def test_forward_and_backward_do_not_simply_alternate() -> None:
+    firsts = [[order[0] for order in orders(["a", "b"], blocks=12, seed=seed, board="pi")] for seed in range(20)]
+    assert len({tuple(first) for first in firsts}) > 15
+    assert any(first[i : i + 3] == ["a"] * 3 for first in firsts for i in range(10))
+
+
+def test_orders_depend_on_seed_board_and_number_of_blocks_only() -> None:
     assert orders(CELLS, blocks=6, seed=7, board="pi") == orders(CELLS, blocks=6, seed=7, board="pi")
     assert orders(CELLS, blocks=6, seed=7, board="pi") != orders(CELLS, blocks=6, seed=8, board="pi")
     assert orders(CELLS, blocks=6, seed=7, board="pi") != orders(CELLS, blocks=6, seed=7, board="jetson")

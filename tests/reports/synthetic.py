@@ -158,7 +158,19 @@ def accuracy(value: float) -> Accuracy:
         board_samples=BOARD_IMAGES,
         agreement=1.0,
         max_abs_diff=3.1e-6,
+        host_right=right_answers(value, TEST_IMAGES),
+        board_right=right_answers(on_board, BOARD_IMAGES),
     )
+
+
+def right_answers(value: float, images: int) -> bytes:
+    """One bit an image: the hard images are hard for every candidate, and each has its own bad luck besides."""
+    difficulty = np.random.default_rng(1).random(images)
+    luck = np.random.default_rng([2, round(value * images)]).normal(0, 0.006, images)
+    wrong = np.argsort(difficulty + luck)[round(value * images) :]
+    right = np.ones(images, bool)
+    right[wrong] = False
+    return np.packbits(right).tobytes()
 
 
 def artifact(recipe: str, size: int) -> ArtifactFacts:

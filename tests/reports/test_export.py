@@ -101,7 +101,7 @@ def test_cells_without_figures_are_null_and_carry_their_reason() -> None:
     c = cell(exported(mixed), "pi5", "fp16")
     assert (c["outcome"], c["reason"]) == ("unsupported", "this runtime has no fp16 kernels on arm64")
     assert [c[key] for key in ("accuracy", "latency_ns", "instructions", "memory_bytes", "verdict")] == [None] * 5
-    assert c["validity"] == {"state": "invalid", "reasons": ["nothing was measured"]}
+    assert c["validity"] == {"state": "invalid", "reasons": ["nothing was measured"], "remarks": []}
     assert c["artifact"]["bytes"] == 530_000
 
 

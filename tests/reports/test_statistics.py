@@ -8,19 +8,16 @@ import math
 import numpy as np
 import pytest
 from hilbench.reports.statistics import (
+    benjamini_hochberg,
     blocks_needed,
     coefficient_of_variation,
     holm,
-    least_detectable_shift,
     median_estimate,
-    normal_cdf,
     normal_quantile,
-    p_shift_above,
-    p_shift_below,
     shift_estimate,
+    signed_rank,
     signed_rank_cdf,
     student_quantile,
-    walsh_averages,
     wilson_interval,
 )
 from hilbench.reports.tails import rank_correlation
@@ -58,7 +55,7 @@ def test_interval_of_a_shift_is_the_range_for_six_differences_and_none_for_five(
 
 
 def test_shift_is_the_median_of_walsh_averages() -> None:
-    assert list(walsh_averages([1.0, 3.0])) == [1.0, 2.0, 3.0]
+    assert list(signed_rank([1.0, 3.0]).walsh) == [1.0, 2.0, 3.0]
     assert shift_estimate([1.0, 3.0]).value == 2.0
 
 
@@ -69,26 +66,14 @@ def test_interval_and_test_agree() -> None:
         estimate = shift_estimate(d)
         assert estimate.high is not None
         assert estimate.low is not None
-        assert (estimate.high < 0) == (p_shift_below(d, 0.0) <= 0.025)
-        assert (estimate.low > 0) == (p_shift_above(d, 0.0) <= 0.025)
+        assert (estimate.high < 0) == (signed_rank(d).p_below(0.0) <= 0.025)
+        assert (estimate.low > 0) == (signed_rank(d).p_above(0.0) <= 0.025)
 
 
 def test_median_interval_is_exact_order_statistics() -> None:
     ten = median_estimate([float(v) for v in range(1, 11)])
     assert (ten.value, ten.low, ten.high) == (5.5, 2.0, 9.0)
     assert median_estimate([3.0, 1.0, 2.0]).low is None
-
-
-@pytest.mark.parametrize("n", [6, 10, 20])
-def test_paired_interval_covers_the_truth_under_heavy_tails(n: int) -> None:
-    rng = np.random.default_rng(RNG_SEED + n)
-    hits = 0
-    for _ in range(1500):
-        estimate = shift_estimate(0.01 + 0.01 * rng.standard_t(3, n))
-        assert estimate.low is not None
-        assert estimate.high is not None
-        hits += estimate.low <= 0.01 <= estimate.high
-    assert hits / 1500 >= 0.935  # 0.95 less three standard errors of the simulation
 
 
 @pytest.mark.parametrize("n", [6, 10, 20])
@@ -104,59 +89,17 @@ def test_median_interval_covers_the_truth_of_a_skewed_distribution(n: int) -> No
     assert hits / 1500 >= 0.935
 
 
-def _same_model_twice(rng: np.random.Generator, blocks: int) -> tuple[list[float], np.ndarray, np.ndarray]:
-    """Log medians of A and A by block, and all their iterations: every process has a level of its own (sd 1 %)."""
-    a, b = (
-        np.exp(rng.normal(0, 0.01, (blocks, 1)) + rng.normal(0, 0.01, (blocks, 60))) for _ in range(2)
-    )  # fmt: skip
-    return list(np.log(np.median(b, axis=1) / np.median(a, axis=1))), a.ravel(), b.ravel()
-
-
-def _pooled_test_rejects(a: np.ndarray, b: np.ndarray) -> bool:
-    """Mann-Whitney over pooled iterations, normal approximation: the mistake that this module exists to avoid."""
-    ranks = np.argsort(np.argsort(np.concatenate([a, b])))
-    n = a.size
-    u = ranks[:n].sum() - n * (n - 1) / 2
-    z = (u - n * n / 2) / math.sqrt(n * n * (2 * n + 1) / 12)
-    return 2 * normal_cdf(-abs(z)) < 0.05
-
-
-def test_same_model_twice_is_rarely_called_different_by_blocks_but_mostly_by_pooled_iterations() -> None:
-    rng = np.random.default_rng(RNG_SEED)
-    paired = pooled = 0
-    for _ in range(400):
-        d, a, b = _same_model_twice(rng, blocks=10)
-        paired += 2 * min(p_shift_below(d, 0.0), p_shift_above(d, 0.0)) <= 0.05
-        pooled += _pooled_test_rejects(a, b)
-    assert paired / 400 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 400)
-    assert pooled / 400 >= 0.4  # the counter-example: iterations of one process are no repeats
-
-
-def test_least_detectable_shift_is_found_in_eight_of_ten_repeats() -> None:
-    rng = np.random.default_rng(RNG_SEED)
-    shift = least_detectable_shift([-1.0, 1.0] * 5)
-    assert shift is not None
-    sd = float(np.std([-1.0, 1.0] * 5, ddof=1))
-    found = sum(p_shift_above(rng.normal(shift, sd, 10), 0.0) <= 0.025 for _ in range(1000))
-    assert 0.74 <= found / 1000 <= 0.86
-
-
-@pytest.mark.parametrize(("blocks", "expected"), [(6, 1.425), (10, 0.995), (20, 0.660), (40, 0.454)])
-def test_least_detectable_shift_in_units_of_the_spread(blocks: int, expected: float) -> None:
-    d = np.array([-1.0, 1.0] * (blocks // 2))
-    shift = least_detectable_shift(d)
-    assert shift is not None
-    assert shift / float(np.std(d, ddof=1)) == pytest.approx(expected, abs=0.002)
-
-
-def test_least_detectable_shift_is_unknown_from_two_differences() -> None:
-    assert least_detectable_shift([0.1, 0.2]) is None
-
-
 def test_holm_adjusts_step_by_step_and_keeps_order() -> None:
     assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
     assert holm({"a": 0.6, "b": 0.7}) == {"a": 1.0, "b": 1.0}
     assert holm({}) == {}
+
+
+def test_benjamini_and_hochberg_adjust_from_the_largest_down() -> None:
+    found = benjamini_hochberg({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.5})
+    assert found == pytest.approx({"a": 0.04, "b": 0.16 / 3, "c": 0.16 / 3, "d": 0.5})
+    assert list(found) == ["a", "b", "c", "d"]
+    assert benjamini_hochberg({}) == {}
 
 
 @pytest.mark.parametrize(("comparisons", "blocks"), [(1, 6), (5, 8), (20, 10), (100, 12)])

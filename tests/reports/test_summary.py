@@ -187,7 +187,8 @@ def test_accuracy_loss_is_on_the_host_where_both_were_judged_there_else_on_the_b
     assert drop is not None
     assert drop.value == pytest.approx(0.003)
     assert drop.low is not None
-    assert drop.low < 0 < drop.value
+    assert drop.low < drop.value
+    assert drop.paired
     only_board = Accuracy(metric="top1", board=0.97, board_samples=100)
     whole = changed(run(boards=(PI,)), "pi5", "int8-static", accuracy=only_board)
     drop = cell(summarize(whole), "pi5", "int8-static").drop
@@ -223,3 +224,26 @@ def test_cell_that_broke_off_keeps_what_it_measured_but_proves_nothing() -> None
     assert "the emulator was killed" in found.validity.reasons
     assert found.verdict is not None
     assert found.verdict.word is Word.NOT_COMPARABLE
+
+
+def test_what_is_worth_knowing_does_not_make_a_figure_suspect() -> None:
+    rng = np.random.default_rng(8)
+    base = run(boards=(PI,), recipes=("fp32",))
+    trials = latency_trials("x", 1e6, rng, process_sd=0.03)
+    found = summarize(changed(base, "pi5", "fp32", trials=trials, twin_trials=())).cells[0].validity
+    assert found.state is State.VALID
+    assert any(remark.startswith("10 blocks know the time no better than ±1 %") for remark in found.remarks)
+
+
+def test_a_warm_up_that_was_too_short_is_remarked() -> None:
+    base = run(boards=(PI,), recipes=("fp32",))
+    slope = np.linspace(1.01, 1.0, 120)
+    trials = tuple(
+        replace(trial, samples=np.rint(trial.samples * slope).astype(np.int64)) if trial.samples.size else trial
+        for trial in base.records[0].trials
+    )
+    found = summarize(changed(base, "pi5", "fp32", trials=trials)).cells[0]
+    assert found.latency is not None
+    assert found.latency.sloped_blocks >= 5
+    assert any("processes time still changed along the iterations, by -" in remark for remark in found.validity.remarks)
+    assert found.validity.state is State.VALID  # 1 % is less than what any verdict rests on
