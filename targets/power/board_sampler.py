@@ -32,7 +32,8 @@ _MAX_SAMPLES = 500_000  # 12 MB on the board
 _START = r"""
 cd "$1" || exit 1
 rm -f out.json out.json.ready
-PYTHONPATH="$3" nohup "$2" -m hilbench_agent.power_sampler spec.json out.json </dev/null >sampler.log 2>&1 &
+trap '' HUP
+PYTHONPATH="$3" "$2" -m hilbench_agent.power_sampler spec.json out.json </dev/null >sampler.log 2>&1 &
 p=$!
 n=0
 while [ ! -e out.json.ready ]; do

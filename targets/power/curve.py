@@ -27,8 +27,11 @@ class MeanPower:
     seconds: float
 
 
-def mean_power(trace: Trace, start_ns: float, end_ns: float) -> MeanPower | None:
-    """The mean from `start_ns` to `end_ns` of the trace's clock; None where there are too few samples in between."""
+def mean_power(trace: Trace, start_ns: float, end_ns: float, *, period_s: float | None = None) -> MeanPower | None:
+    """The mean from `start_ns` to `end_ns` of the trace's clock; None where there are too few samples in between.
+
+    `period_s` is that of a load that repeats, such as an inference: its own ups and downs are then not taken for noise.
+    """
     if end_ns <= start_ns:
         return None
     if trace.channel.sampling is Sampling.ACCUMULATING:
@@ -41,7 +44,7 @@ def mean_power(trace: Trace, start_ns: float, end_ns: float) -> MeanPower | None
     duration_s = float(seconds[-1])
     return MeanPower(
         watts=float(joules[-1]) / duration_s,
-        uncertainty_w=_standard_error(seconds, joules, len(times) - 2),
+        uncertainty_w=_standard_error(seconds, joules, len(times) - 2, period_s),
         seconds=duration_s,
     )
 
@@ -72,15 +75,20 @@ def _with_edges(times: Times, values: Values, start_ns: float, end_ns: float) ->
     )
 
 
-def _standard_error(seconds: Values, joules: Values, samples: int) -> float:
-    """By the means of batches, which hold for noise that is correlated in time and for a periodic load.
+def _standard_error(seconds: Values, joules: Values, samples: int, period_s: float | None) -> float:
+    """By the means of batches, which hold for noise that is correlated in time and for a load that repeats.
 
-    Few batches estimate their own spread badly: hence the factor, which makes twice the result cover 95 % as well.
+    A batch is a whole number of periods, where there are enough of them.
     """
+    duration_s = float(seconds[-1])
     batches = int(np.clip(samples // _SAMPLES_PER_BATCH, _FEWEST_BATCHES, _MOST_BATCHES))
-    marks = np.linspace(0.0, float(seconds[-1]), batches + 1)
-    means = np.diff(np.interp(marks, seconds, joules)) / (marks[1] - marks[0])
-    return widened_standard_error(means)
+    periods = round(duration_s / period_s) if period_s else 0
+    if periods >= _FEWEST_BATCHES:
+        batches = min(batches, periods)
+        marks = np.round(np.linspace(0, periods, batches + 1)) * (duration_s / periods)
+    else:
+        marks = np.linspace(0.0, duration_s, batches + 1)
+    return widened_standard_error(np.diff(np.interp(marks, seconds, joules)) / np.diff(marks))
 
 
 def widened_standard_error(values: Values) -> float:

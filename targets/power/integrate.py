@@ -15,7 +15,7 @@ from .clocks import ClockMap
 from .curve import MeanPower, edge_to_edge_w, mean_power
 from .meter import Channel, Trace
 from .quality import inspect
-from .windows import GUARD_UNCERTAINTIES, Span, Window, refusal
+from .windows import Span, Window, guard_s, refusal
 
 _EDGE_DISAGREEMENT = 0.01
 # What each end of the window is left out at least: without it the plateau would be the window, and check nothing.
@@ -77,11 +77,12 @@ def measure_block(trace: Trace, window: Window, clocks: ClockMap) -> BlockEnergy
     faults = tuple(fault for fault in (too_short, clocks.fault(), *quality.faults) if fault is not None)
     if faults:
         return BlockEnergy.invalid(channel, window, faults, quality.samples, quality.drops)
-    guard_s = guard(channel, clocks)
-    middle_guard_s = max(guard_s, _EDGE_SHARE * window.active.duration_s)
-    active = _mean(trace, plateau(window.active, window.period_s, middle_guard_s), clocks)
-    before = _mean(trace, _inside(window.idle_before, guard_s), clocks)
-    after = _mean(trace, _inside(window.idle_after, guard_s), clocks)
+    left_out_s = guard_s(channel, clocks.half_width_s)
+    middle_guard_s = max(left_out_s, _EDGE_SHARE * window.active.duration_s)
+    middle = plateau(window.active, window.period_s, middle_guard_s)
+    active = _mean(trace, middle, clocks, period_s=window.period_s)
+    before = _mean(trace, _inside(window.idle_before, left_out_s), clocks)
+    after = _mean(trace, _inside(window.idle_after, left_out_s), clocks)
     if active is None or before is None or after is None:
         faults = (f"{channel.name} gave too few fresh values in the window or beside it",)
         return BlockEnergy.invalid(channel, window, faults, quality.samples, quality.drops)
@@ -106,17 +107,12 @@ def measure_block(trace: Trace, window: Window, clocks: ClockMap) -> BlockEnergy
     )
 
 
-def guard(channel: Channel, clocks: ClockMap) -> float:
-    """What is left out at each end of a window, in seconds: what the clocks leave open, and one value of the meter."""
-    return max(GUARD_UNCERTAINTIES * clocks.half_width_s, channel.interval_s)
-
-
-def plateau(active: Span, period_s: float, guard_s: float) -> Span:
+def plateau(active: Span, period_s: float, left_out_s: float) -> Span:
     """The middle of the window without its guards, cut to a whole number of inferences where one fits.
 
     A part of an inference more or less would weigh its busier half too much.
     """
-    length_s = active.duration_s - 2 * guard_s
+    length_s = active.duration_s - 2 * left_out_s
     whole = int(length_s / period_s)
     if whole >= 1:
         length_s = whole * period_s
@@ -132,13 +128,14 @@ def idle_power(before: MeanPower, after: MeanPower) -> tuple[float, float]:
     return (before.watts + after.watts) / 2, (drift_w**2 + noise_w**2) ** 0.5
 
 
-def _inside(span: Span, guard_s: float) -> Span:
-    guard_ns = round(guard_s * 1e9)
+def _inside(span: Span, left_out_s: float) -> Span:
+    guard_ns = round(left_out_s * 1e9)
     return Span(start_ns=span.start_ns + guard_ns, end_ns=span.end_ns - guard_ns)
 
 
-def _mean(trace: Trace, span: Span, clocks: ClockMap) -> MeanPower | None:
-    return mean_power(trace, clocks.to_meter_ns(span.start_ns), clocks.to_meter_ns(span.end_ns))
+def _mean(trace: Trace, span: Span, clocks: ClockMap, *, period_s: float | None = None) -> MeanPower | None:
+    start_ns, end_ns = clocks.to_meter_ns(span.start_ns), clocks.to_meter_ns(span.end_ns)
+    return mean_power(trace, start_ns, end_ns, period_s=period_s)
 
 
 def _disagreement(

@@ -13,6 +13,7 @@ _IDLE_SHORTEST_S = 2.0
 _IDLE_SAMPLES = 10
 _STEPS_OF_A_COUNTER = 10
 GUARD_UNCERTAINTIES = 3.0
+GUARD_VALUES = 2.0  # a value may have begun to be measured before the edge, and polls come up to half a period late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,13 @@ def shortest_active_s(channel: Channel, half_width_s: float) -> float:
 
 def shortest_idle_s(channel: Channel, half_width_s: float) -> float:
     """How long each idle window must be: its mean is the idle power, guards at both ends left out."""
-    samples_s = _IDLE_SAMPLES * channel.interval_s
-    return max(_IDLE_SHORTEST_S, samples_s) + 2 * GUARD_UNCERTAINTIES * half_width_s
+    within_s = max(_IDLE_SHORTEST_S, _IDLE_SAMPLES * channel.interval_s)
+    return within_s + 2 * guard_s(channel, half_width_s)
+
+
+def guard_s(channel: Channel, half_width_s: float) -> float:
+    """What is left out at each end of a window: what the clocks leave open, or two values of the meter."""
+    return max(GUARD_UNCERTAINTIES * half_width_s, GUARD_VALUES * channel.interval_s)
 
 
 def refusal(channel: Channel, window: Window, half_width_s: float) -> str | None:

@@ -224,7 +224,7 @@ def spans(active_s: float, idle_s: float) -> Window:
         (ANALYSER, 20, 9, 0.4, "it must be at least 40 s (its clock is known to 400 ms)"),
         (replace(RAIL, interval_s=1.0), 20, 20, 0, "it must be at least 50 s (it gives a fresh value every 1 s)"),
         (PLUG, 9, 99, 0.01, "it must be at least 10 s"),
-        (RAIL, 20, 1, 0, "an idle window of 1 s is too short for ina3221 VDD_IN: it must be at least 2 s"),
+        (RAIL, 20, 1, 0, "an idle window of 1 s is too short for ina3221 VDD_IN: it must be at least 2.04 s"),
         (ANALYSER, 60, 3, 0.4, "an idle window of 3 s is too short for analyser DC input: it must be at least 4.4 s"),
     ],
 )
