@@ -69,7 +69,7 @@ class BoardMeter:
 
     `look` finds out on the board what there is. `avoid_cpus` are the cores that are measured: the sampler keeps off
     them where the board has others. `python` is the board's interpreter, 3.10 or newer. A sampler that nobody stops
-    ends by itself after `longest_s`.
+    ends by itself after `longest_s`. `agent_path` is the agent's file where the board has it already, else it is sent.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class BoardMeter:
         avoid_cpus: Sequence[int] = (),
         seed: int = 0,
         longest_s: float = 1800.0,
+        agent_path: str | None = None,
     ) -> None:
         self._connection = connection
         self._look = look
@@ -91,6 +92,7 @@ class BoardMeter:
         self._avoid_cpus = list(avoid_cpus)
         self._seed = seed
         self._longest_s = longest_s
+        self._agent_path = agent_path
         self._plan: BoardPlan | None = None
         self._pid: int | None = None
         self._traces: tuple[Trace, ...] = ()
@@ -109,12 +111,14 @@ class BoardMeter:
             "avoid_cpus": self._avoid_cpus,
         }
         self._put("spec.json", json.dumps(spec).encode())
-        self._put("agent.pyz", build_agent()[0])
+        if self._agent_path is None:
+            self._agent_path = f"{self._folder}/agent.pyz"
+            self._put("agent.pyz", build_agent()[0])
         return self._plan.channels
 
     def start(self) -> None:
         """See Meter.start."""
-        words = [self._folder, self._python, f"{self._folder}/agent.pyz", str(_READY_TIMEOUT_S)]
+        words = [self._folder, self._python, str(self._agent_path), str(_READY_TIMEOUT_S)]
         done = _run(self._connection, shlex.join(["sh", "-c", _START, "sh", *words]), "the sampler on the board")
         said = done.stdout.decode().strip()
         if not said.isdigit():

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from .meter import Accuracy, Channel, ClockDomain, MeterClass, MeterError, Sampling, Scope
 
 _FILES = (
-    *("name", "label", "power*_input", "power*_label", "in[0-9]_input", "in[0-9]_label", "in[0-9]_enable"),
+    *("name", "label", "power*_input", "power*_label", "in[0-9]_input", "in[0-9]_label"),
     *("curr[0-9]_input", "curr[0-9]_label", "shunt_resistor", "shunt[0-9]_resistor", "update_interval"),
 )
 # Rails that carry all that the module takes, by the names that Jetson's device trees give them.
@@ -152,7 +152,7 @@ def _triple(files: Mapping[str, str], folder: str) -> list[Rail]:
     rails: list[Rail] = []
     for number in "123":
         bus, current = f"in{number}_input", f"curr{number}_input"
-        if files.get(f"in{number}_enable") == "0" or bus not in files or current not in files:
+        if bus not in files or current not in files:  # a channel that is switched off cannot be read
             continue
         rails.append(
             Rail(

@@ -33,6 +33,7 @@ def open_meter(
     python: str = "python3",
     avoid_cpus: Sequence[int] = (),
     seed: int = 0,
+    agent_path: str | None = None,
     sysfs: str = "/sys",
 ) -> Meter:
     """The meter of a board; nothing is touched before its `setup`.
@@ -43,12 +44,21 @@ def open_meter(
         workdir: the board's folder for hilbench.
         python: an interpreter on the board, 3.10 or newer.
         avoid_cpus: the cores that are measured; the on-board sampler keeps off them where there are others.
-        seed: for the jitter of polling.
+        seed: for the jitter of polling; another one for each block.
+        agent_path: the agent's file on the board, where it is there already.
         sysfs: where the board's sysfs is mounted.
     """
 
     def on_board(look: Callable[[Connection], BoardPlan]) -> BoardMeter:
-        return BoardMeter(connection, look, workdir=workdir, python=python, avoid_cpus=avoid_cpus, seed=seed)
+        return BoardMeter(
+            connection,
+            look,
+            workdir=workdir,
+            python=python,
+            avoid_cpus=avoid_cpus,
+            seed=seed,
+            agent_path=agent_path,
+        )
 
     match settings:
         case HwmonSettings():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from .meter import Accuracy, Scope
 from .settings import (
@@ -20,9 +21,7 @@ from .settings import (
 )
 
 _Rate = Annotated[float, Field(gt=0, le=1000)]
-_Host = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?$")
-]
+_HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _PLAIN = "what the meter's maker states; replaces what hilbench assumes"
 
 
@@ -88,11 +87,18 @@ class PlugEntry(_Strict):
     """A smart plug before the board's power supply."""
 
     kind: Literal["shelly", "tasmota"] = Field(description="which meter")
-    host: _Host = Field(description="the plug's host name or address, with or without a port")
+    host: str = Field(description="the plug's host name or address, with or without a port")
     by: Literal["energy", "power"] | None = Field(
         None, description="its energy counter (default for shelly) or its power once a second (default for tasmota)"
     )
     accuracy: AccuracyEntry | None = Field(None, description=_PLAIN)
+
+    @field_validator("host")
+    @classmethod
+    def _is_host(cls, value: str) -> str:
+        if _HOST.fullmatch(value) is None:
+            raise ValueError(f'it must be a host name or an address, with or without a port, not "{value}"')
+        return value
 
     def settings(self) -> PlugSettings:
         """As a frozen value."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from .meter import Channel, Sampling
 
@@ -37,6 +39,17 @@ class Window:
     active: Span
     idle_after: Span
     inferences: int
+
+    @classmethod
+    def of_marks(cls, marks_ns: Sequence[int], inferences: int) -> Self:
+        """The window of the four marks that the agent gives: see agent/power_marks.py."""
+        one, two, three, four = marks_ns
+        return cls(
+            idle_before=Span(start_ns=one, end_ns=two),
+            active=Span(start_ns=two, end_ns=three),
+            idle_after=Span(start_ns=three, end_ns=four),
+            inferences=inferences,
+        )
 
     @property
     def period_s(self) -> float:

@@ -18,7 +18,7 @@ from hilbench.targets.power.budget import Energy, combine
 from hilbench.targets.power.clocks import same_clock
 from hilbench.targets.power.integrate import BlockEnergy, Validity, measure_block
 from hilbench.targets.power.meter import Meter
-from hilbench.targets.power.windows import Span, Window
+from hilbench.targets.power.windows import Window
 from hilbench.targets.ssh import open_ssh
 
 WORKDIR = "/var/tmp/hilbench"
@@ -82,13 +82,8 @@ def drive(board: Connection, apply: str, *, inferences: int, idle_s: float) -> D
     done = board.run("python3 -", timeout_s=200, stdin=script.encode())
     assert done.status == 0, done.stderr.decode()
     told = json.loads(done.stdout)
-    one, two, three, four = told["marks"]
-    window = Window(
-        idle_before=Span(start_ns=one, end_ns=two),
-        active=Span(start_ns=two, end_ns=three),
-        idle_after=Span(start_ns=three, end_ns=four),
-        inferences=inferences,
-    )
+    window = Window.of_marks(told["marks"], inferences)
+    two, three = window.active.start_ns, window.active.end_ns
     edges_s = np.clip([at for at, _ in told["changes"]] + [three], two, three) / 1e9  # what lies outside has no length
     return Driven(
         window=window, total_j=float(np.sum(np.diff(edges_s) * [watts for _, watts in told["changes"]])) / inferences

@@ -16,7 +16,7 @@ from hilbench.targets.power.meter import (
     Scope,
     Trace,
 )
-from hilbench.targets.power.windows import Span, Window
+from hilbench.targets.power.windows import Window
 
 IDLE_W = 3.0
 LOW_W, HIGH_W = 5.0, 7.0
@@ -99,13 +99,7 @@ def draw_flaws(rng: np.random.Generator, channel: Channel) -> Flaws:
 def window_of(bench: Bench, start_s: float = 1000.0) -> Window:
     inferences = int(np.ceil(bench.active_s / bench.period_s)) + 1
     marks = np.cumsum([start_s, bench.idle_s, inferences * bench.period_s, bench.idle_s])
-    one, two, three, four = (round(mark * 1e9) for mark in marks)
-    return Window(
-        idle_before=Span(start_ns=one, end_ns=two),
-        active=Span(start_ns=two, end_ns=three),
-        idle_after=Span(start_ns=three, end_ns=four),
-        inferences=inferences,
-    )
+    return Window.of_marks([round(mark * 1e9) for mark in marks], inferences)
 
 
 def simulate_trace(

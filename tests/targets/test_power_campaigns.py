@@ -146,6 +146,13 @@ def test_a_common_gain_cancels_in_the_ratio_of_two_candidates() -> None:
     assert np.mean(covered) >= LEAST_COVERAGE
 
 
+def test_the_offset_is_in_the_total_and_cancels_in_the_net() -> None:
+    energy = combine(simulate_campaign(np.random.default_rng(11), Bench(channel=RAIL))[0])
+    assert energy.budget["offset"] == pytest.approx(0.04 / 27 / 3**0.5, rel=1e-3)
+    assert energy.net_budget["offset"] == 0
+    assert energy.net_budget["gain"] < energy.budget["gain"]
+
+
 def test_energies_of_different_meters_have_no_ratio() -> None:
     rng = np.random.default_rng(8)
     rail = combine(simulate_campaign(rng, Bench(channel=RAIL))[0])

@@ -11,7 +11,7 @@ import pytest
 from hilbench.targets.power.clocks import ClockMap, Offset, RoundTrip, offset_from, same_clock
 from hilbench.targets.power.integrate import BlockEnergy, Validity, measure_block
 from hilbench.targets.power.meter import Channel, ClockDomain, Trace
-from hilbench.targets.power.windows import Span, Window, refusal
+from hilbench.targets.power.windows import Window, refusal
 
 from .power_simulation import ANALYSER, PLUG, RAIL, Bench, Flaws, simulate_trace, window_of
 
@@ -137,6 +137,15 @@ def test_a_healthy_trace_is_valid_and_gives_the_joules(channel: Channel) -> None
     assert block.drops == 0
 
 
+def test_long_inferences_are_counted_whole() -> None:
+    """Five of 3 s that draw 7 W for 0.9 s and 5 W for 2.1 s: a part of one more would weigh too much."""
+    bench = Bench(channel=ANALYSER, period_s=3.0, active_s=11.0)
+    window = window_of(bench)
+    flaws = replace(PERFECT, duty=0.3)
+    trace, clocks, total_j, _ = simulate_trace(np.random.default_rng(3), bench, flaws, window)
+    assert measured(trace, window, clocks).total_j == pytest.approx(total_j, rel=0.004)
+
+
 def test_a_lost_sample_in_a_thousand_is_borne() -> None:
     trace, window, clocks = good()
     lost = np.zeros(len(trace.time_ns), bool)
@@ -208,13 +217,7 @@ def test_drift_between_two_offsets_is_followed() -> None:
 
 def spans(active_s: float, idle_s: float) -> Window:
     marks = [0, idle_s, idle_s + active_s, 2 * idle_s + active_s]
-    one, two, three, four = (round(mark * 1e9) for mark in marks)
-    return Window(
-        idle_before=Span(start_ns=one, end_ns=two),
-        active=Span(start_ns=two, end_ns=three),
-        idle_after=Span(start_ns=three, end_ns=four),
-        inferences=10,
-    )
+    return Window.of_marks([round(mark * 1e9) for mark in marks], 10)
 
 
 @pytest.mark.parametrize(

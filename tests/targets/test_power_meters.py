@@ -54,7 +54,11 @@ def test_a_rail_that_is_asked_for_is_taken_as_a_rail() -> None:
 
 def test_rails_that_may_overlap_are_never_added_up_but_asked_for() -> None:
     rails = hwmon.parse_listing(text("jetson-agx-two-ina3221"))
-    assert [rail.label for rail in rails] == ["VDD_GPU_SOC", "VDD_CPU_CV", "VDDQ_VDD2_1V8AO"]  # one is switched off
+    assert [rail.label for rail in rails] == [
+        "VDD_GPU_SOC",
+        "VDD_CPU_CV",
+        "VDDQ_VDD2_1V8AO",
+    ]  # VIN_SYS_5V0 is switched off
     with pytest.raises(MeterError, match="never added up: name one of VDD_GPU_SOC, VDD_CPU_CV, VDDQ_VDD2_1V8AO"):
         hwmon.choose_rail(rails, None)
 

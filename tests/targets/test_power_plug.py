@@ -72,6 +72,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plug, "POLL_S", 0.01)
 
 
+def test_watt_hours_and_kilowatt_hours_become_joules() -> None:
+    assert plug.parse_shelly(SHELLY_STATUS) == plug.PlugReading(energy_j=3600.0, power_w=7.2)
+    assert plug.parse_tasmota(TASMOTA_STATUS) == plug.PlugReading(energy_j=1_800_000.0, power_w=7.0)
+    of_the_second_generation = {"pm1:0": {"apower": 3.0, "aenergy": {"total": 0.5}}}
+    assert plug.parse_shelly(of_the_second_generation).energy_j == 1800.0
+
+
 def test_a_shelly_is_read_by_its_energy_counter_in_joules(server: Server) -> None:
     meter = Plug(SHELLY, server.address, by_power=False)
     counter, power = meter.setup()

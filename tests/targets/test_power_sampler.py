@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hilbench.targets.agent import power_polling
+from hilbench.targets.agent.power_marks import between_idle
 from hilbench.targets.agent.power_polling import poll
 from hilbench.targets.agent.power_sampler import keep_off
 from hilbench.targets.agent.power_samples import Bounds, Samples
@@ -20,6 +22,7 @@ from hilbench.targets.power.board_clock import compare_clocks
 from hilbench.targets.power.meter import Accuracy, MeterError, Scope
 from hilbench.targets.power.open import open_meter
 from hilbench.targets.power.settings import CommandSettings, HwmonSettings, PmicSettings, PowercapSettings
+from hilbench.targets.power.windows import Window
 
 STATED = Accuracy(gain=0.01, offset_w=0.01, resolution=0.001, source="stated")
 
@@ -31,15 +34,35 @@ def polled(
     return poll(read, bounds, period_s=0.002, seed=1)
 
 
-def test_polling_is_jittered_counted_and_bounded() -> None:
-    samples = polled(lambda: [1.0, 2.0], most=200)
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+
+    def perf_counter_ns(self) -> int:
+        return self.now_ns
+
+    def sleep(self, seconds: float) -> None:
+        self.now_ns += max(1, round(seconds * 1e9))
+
+
+def test_polling_is_jittered_evenly_around_its_period(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(power_polling, "time", Clock())
+    samples = polled(lambda: [1.0, 2.0], most=500)
+    steps_ms = np.diff(np.array(samples.time_ns)) / 1e6
+    assert 1.0 <= steps_ms.min() < 1.05  # the period is 2 ms
+    assert 2.95 < steps_ms.max() <= 3.001
+    assert steps_ms.mean() == pytest.approx(2.0, abs=0.1)
+    assert list(samples.slots) == list(range(500))
+    assert [set(values) for values in samples.values] == [{1.0}, {2.0}]
+
+
+def test_polling_is_bounded() -> None:
+    samples = polled(lambda: [1.0], most=20)
     assert samples.truncated
-    assert len(samples.time_ns) == 200
-    assert [list(values[:1]) for values in samples.values] == [[1.0], [2.0]]
-    steps = np.diff(np.array(samples.time_ns))
-    assert (steps > 0).all()
-    assert steps.std() > 0.05 * steps.mean()
-    assert (np.diff(np.array(samples.slots)) >= 1).all()
+    assert len(samples.time_ns) == 20
+    assert (np.diff(np.array(samples.time_ns)) > 0).all()
 
 
 def test_a_failed_reading_leaves_a_hole_in_the_slots_and_the_reason() -> None:
@@ -68,6 +91,22 @@ def test_a_process_that_was_kept_from_running_counts_the_polls_that_fell_out() -
     samples = polled(read, most=5)
     assert samples.slots[1] - samples.slots[0] >= 20  # 100 ms at 2 ms a poll
     assert samples.longest_read_ns >= 100_000_000
+
+
+def test_after_a_stall_polls_are_not_made_up_for_in_a_burst(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(power_polling, "time", clock)
+
+    def read() -> list[float]:
+        seen.append(1)
+        if len(seen) == 10:
+            clock.sleep(0.1)
+        return [3.0]
+
+    seen: list[int] = []
+    samples = polled(read, most=100)
+    assert np.diff(np.array(samples.time_ns)).min() >= 1_000_000
+    assert samples.slots[-1] == pytest.approx(99 + 50, abs=3)
 
 
 def test_a_meter_that_stays_silent_ends_the_polling() -> None:
@@ -109,6 +148,7 @@ def test_the_sampler_keeps_off_the_measured_cores_where_there_are_others() -> No
     try:
         first = min(mine)
         assert keep_off([first]) == sorted(mine - {first} or mine)
+        assert os.sched_getaffinity(0) == (mine - {first} or mine)
         os.sched_setaffinity(0, mine)
         assert keep_off(sorted(mine)) == sorted(mine)
     finally:
@@ -215,6 +255,14 @@ def test_a_board_without_the_meter_is_told(
     with pytest.raises(MeterError, match=words):
         meter.setup()
     meter.stop()
+
+
+def test_the_windows_are_marked_around_the_work() -> None:
+    told = between_idle(lambda: time.sleep(0.05) or 7, idle_s=0.02)
+    window = Window.of_marks(told["marks_ns"], told["inferences"])
+    assert window.active.duration_s >= 0.05
+    assert min(window.idle_before.duration_s, window.idle_after.duration_s) >= 0.02
+    assert window.period_s == pytest.approx(window.active.duration_s / 7)
 
 
 def test_clocks_of_one_machine_agree_within_their_half_width() -> None:

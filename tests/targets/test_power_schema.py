@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from hilbench.targets.power.settings import (
     ReplaySettings,
     ScpiSettings,
 )
-from pydantic import TypeAdapter, ValidationError
+from hilbench.targets.yamlfile import YamlFileError, load_yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 ENTRIES: TypeAdapter[list[MeterEntry]] = TypeAdapter(list[MeterEntry])
 GIVEN = {"gain": 0.01, "offset_w": 0.02}
@@ -76,7 +78,7 @@ def test_an_entry_becomes_a_frozen_value(entry: dict[str, Any], settings: MeterS
         ({"kind": "hwmon", "rails": ["A"]}, (0, "hwmon", "rails"), "extra_forbidden"),
         ({"kind": "hwmon", "rate_hz": 0}, (0, "hwmon", "rate_hz"), "greater_than"),
         ({"kind": "shelly"}, (0, "shelly", "host"), "missing"),
-        ({"kind": "shelly", "host": "http://plug/"}, (0, "shelly", "host"), "string_pattern_mismatch"),
+        ({"kind": "shelly", "host": "http://plug/"}, (0, "shelly", "host"), "value_error"),
         ({"kind": "command", "command": "x"}, (0, "command", "accuracy"), "missing"),
         ({"kind": "command", "command": [], "accuracy": GIVEN}, (0, "command", "command"), "too_short"),
         ({"kind": "command", "command": "it's", "accuracy": GIVEN}, (0, "command", "command"), "value_error"),
@@ -89,6 +91,35 @@ def test_a_wrong_entry_is_refused_where_it_stands(
     with pytest.raises(ValidationError) as caught:
         ENTRIES.validate_python([entry])
     assert [(error["loc"], error["type"]) for error in caught.value.errors()] == [(place, kind)]
+
+
+class Bench(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    meters: list[MeterEntry]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            "{kind: hwmom}",
+            'bench.yaml:2: meters.0.kind: "hwmom" is not allowed; did you mean "hwmon"? Allowed: hwmon, ',
+        ),
+        ("{rail: VDD_IN}", 'bench.yaml:2: meters.0: the key "kind" is missing'),
+        ("{kind: hwmon, rial: VDD_IN}", 'bench.yaml:2: meters.0: unknown key "rial"; did you mean "rail"? Allowed: '),
+        ("{kind: shelly}", 'bench.yaml:2: meters.0: the key "host" is missing'),
+        ("{kind: shelly, host: 'http://plug'}", "bench.yaml:2: meters.0.host: it must be a host name or an address, "),
+        ("{kind: hwmon, rate_hz: fast}", 'bench.yaml:2: meters.0.rate_hz: must be a number, not "fast"'),
+        ('{kind: command, command: "it\'s", accuracy: {gain: 0}}', "bench.yaml:2: meters.0.command: No closing quot"),
+    ],
+)
+def test_a_wrong_meter_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, line: str, sentence: str) -> None:
+    file = tmp_path / "bench.yaml"
+    file.write_text(f"meters:\n  - {line}\n")
+    with pytest.raises(YamlFileError) as caught:
+        load_yaml(file, Bench)
+    (problem,) = caught.value.problems
+    assert problem.removeprefix(f"{tmp_path}/").startswith(sentence)
 
 
 def test_the_json_schema_describes_every_key() -> None:
