@@ -40,6 +40,10 @@ class Window:
     idle_after: Span
     inferences: int
 
+    def __post_init__(self) -> None:
+        if self.inferences < 1:
+            raise ValueError("a window without inferences has no energy per inference")
+
     @classmethod
     def of_marks(cls, marks_ns: Sequence[int], inferences: int) -> Self:
         """The window of the four marks that the agent gives: see agent/power_marks.py."""

@@ -26,7 +26,7 @@ SOURCES = ("drivers/i2c/i2c-stub.c", "drivers/hwmon/ina2xx.c", "drivers/hwmon/in
 SHIPPED = ("i2c-smbus", "i2c-dev")  # modules that the kernel's package has
 BUILT = ("i2c-stub", "ina2xx", "ina3221")
 _COMPILER = (
-    *("binutils-aarch64-linux-gnu", "cpp-12-aarch64-linux-gnu", "gcc-12-aarch64-linux-gnu", "make"),
+    *("binutils-aarch64-linux-gnu", "cpp-12-aarch64-linux-gnu", "gcc-12-aarch64-linux-gnu", "make", "libbinutils"),
     *("libisl23", "libmpc3", "libmpfr6", "libgmp10", "libzstd1", "zlib1g", "libjansson4", "libelf1", "libctf0"),
     f"linux-kbuild-{KERNEL}",
 )
@@ -43,9 +43,13 @@ def build_modules(kernel_abi: str, scratch: Path) -> list[Path]:
     version = kernel_abi.removesuffix("-arm64")
     headers = (f"linux-headers-{kernel_abi}", f"linux-headers-{version}-common")
     tools = _download(BUILD_ARCH, _COMPILER)
-    *header_debs, source_deb, kernel_deb = _download(
-        "arm64", [*headers, f"linux-source-{KERNEL}", f"linux-image-{kernel_abi}"]
-    )
+    try:
+        *header_debs, source_deb, kernel_deb = _download(
+            "arm64", [*headers, f"linux-source-{KERNEL}", f"linux-image-{kernel_abi}"]
+        )
+    except EmulatorError as error:
+        hint = f"if Debian has a newer kernel by now, delete the images in {image_cache()}: they are built anew"
+        raise EmulatorError(f"{error}; {hint}") from error
     tree, build = scratch / "tree", scratch / "build"
     build.mkdir(parents=True)
     for deb in (*tools, *header_debs):

@@ -239,5 +239,10 @@ def test_a_window_too_short_for_the_meter_is_refused_with_the_length_it_needs(
     assert expected in said
 
 
+def test_a_window_without_inferences_is_none() -> None:
+    with pytest.raises(ValueError, match="without inferences"):
+        Window.of_marks([0, 1, 2, 3], 0)
+
+
 def test_a_window_that_is_long_enough_is_not_refused() -> None:
     assert refusal(ANALYSER, spans(10, 3), 0.001) is None
