@@ -12,7 +12,8 @@ from .arrays import encode_float64, encode_int64
 
 @dataclass(slots=True, kw_only=True)
 class Samples:
-    """What one sampling gave. `slots` number the polls that were due: a number that is missing is a lost sample.
+    """What one sampling gave. `slots` number the polls that were due: a number that is missing is a lost sample; empty
+    where nothing was polled.
 
     `error` is the last failure of the meter, `truncated` says that a bound ended the sampling and not the caller.
     """

@@ -25,8 +25,8 @@ _MOST_BAD_LINES = 20
 def sample_program(argv: Sequence[str], bounds: Bounds) -> Samples:
     """Run the program and take its lines until a bound or its end; then end it and what it started.
 
-    Lines that hold no sample are left out; the last of them is the `error` that the samples carry. Raises OSError where
-    the program cannot be started.
+    Lines that hold no sample are left out; the last of them is the `error` that the samples carry. Nobody counts the
+    lines, so there are no `slots`. Raises OSError where the program cannot be started.
     """
     process = subprocess.Popen(
         list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
@@ -40,7 +40,6 @@ def sample_program(argv: Sequence[str], bounds: Bounds) -> Samples:
     if len(own_ns) == len(samples.time_ns) and own_ns:
         delay_ns = min(came - own for came, own in zip(samples.time_ns, own_ns, strict=True))
         samples.time_ns = array("q", (own + delay_ns for own in own_ns))
-    samples.slots = array("q", range(len(samples.time_ns)))
     return samples
 
 

@@ -166,10 +166,11 @@ class BoardMeter:
 def decode_traces(channels: Sequence[Channel], out: Mapping[str, Any]) -> tuple[Trace, ...]:
     """The traces of what the on-board sampler wrote. Raises ValueError or KeyError where that is damaged."""
     time_ns, slots = decode_array(out["time_ns"]), decode_array(out["slots"])
+    sequence = slots if len(slots) else None
     columns = [decode_array(column) for column in out["values"]] or [np.empty(0) for _ in channels]
     error = ended_because(out["error"], truncated=bool(out["truncated"]))
     return tuple(
-        Trace(channel=channel, time_ns=time_ns, values=values, sequence=slots, error=error)
+        Trace(channel=channel, time_ns=time_ns, values=values, sequence=sequence, error=error)
         for channel, values in zip(channels, columns, strict=True)
     )
 

@@ -67,7 +67,7 @@ def polled(read: Read, *, period_s: float, seed: int = 0) -> BackgroundSampling:
 def traces_of(channels: Sequence[Channel], samples: Samples) -> tuple[Trace, ...]:
     """One trace a channel of what a sampler of this process gave."""
     time_ns = np.array(samples.time_ns, np.int64)
-    slots = np.array(samples.slots, np.int64)
+    slots = np.array(samples.slots, np.int64) if samples.slots else None
     columns = samples.values or [[] for _ in channels]
     return tuple(
         Trace(

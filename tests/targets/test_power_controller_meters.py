@@ -46,6 +46,7 @@ def test_lines_of_a_program_are_stamped_as_they_come() -> None:
     assert (np.diff(trace.time_ns) > 0).all()
     assert before_ns < trace.time_ns[0] < trace.time_ns[-1] < time.perf_counter_ns()
     assert trace.error == "the meter's program ended with status 0"
+    assert trace.sequence is None  # nobody counts a program's lines: lost ones are seen as gaps
     assert trace.channel.meter_class is MeterClass.E2
 
 

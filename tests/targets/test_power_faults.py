@@ -46,6 +46,12 @@ def interrupted(trace: Trace) -> Trace:
     return replace(without(trace, middle(trace)), sequence=None)
 
 
+def lines_lost(trace: Trace) -> Trace:
+    """Without a counter only gaps tell: here of 5 samples each."""
+    lost = np.isin(np.arange(len(trace.time_ns)) % 500, range(5))
+    return replace(without(trace, lost), sequence=None)
+
+
 def late(trace: Trace) -> Trace:
     return without(trace, (trace.time_ns - trace.time_ns[0]) / 1e9 < 2.0)
 
@@ -99,6 +105,7 @@ def silent(trace: Trace) -> Trace:
 FAULTS: list[tuple[Callable[[Trace], Trace], str]] = [
     (cut_off, r"the meter fell silent \d\.\d+ s before the end \(the USB device is gone\)"),
     (interrupted, r"the meter gave nothing for 1\.5 s"),
+    (lines_lost, r"the meter lost \d+ of \d+ samples"),
     (late, r"the meter began 1\.5 s late"),
     (stale, r"the meter repeated the value 5\.125 W for 1\.5 s"),
     (jumped_ahead, r"the meter's time jumped ahead by 0\.7 s"),
