@@ -5,6 +5,7 @@ While a window runs, nothing crosses the connection: the sampler was started bef
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import tempfile
@@ -19,7 +20,8 @@ from ..agent.arrays import decode_array
 from ..bundle import build_agent
 from ..connection import Completed, Connection
 from ..errors import TargetError
-from .meter import Channel, MeterError, Trace
+from .channel import Channel
+from .meter import MeterError, Trace
 from .polling import ended_because
 
 _COMMAND_TIMEOUT_S = 120.0
@@ -112,13 +114,13 @@ class BoardMeter:
         }
         self._put("spec.json", json.dumps(spec).encode())
         if self._agent_path is None:
-            self._agent_path = f"{self._folder}/agent.pyz"
             self._put("agent.pyz", build_agent()[0])
         return self._plan.channels
 
     def start(self) -> None:
         """See Meter.start."""
-        words = [self._folder, self._python, str(self._agent_path), str(_READY_TIMEOUT_S)]
+        agent = self._agent_path or f"{self._folder}/agent.pyz"
+        words = [self._folder, self._python, agent, str(_READY_TIMEOUT_S)]
         done = _run(self._connection, shlex.join(["sh", "-c", _START, "sh", *words]), "the sampler on the board")
         said = done.stdout.decode().strip()
         if not said.isdigit():
@@ -132,7 +134,8 @@ class BoardMeter:
         if self._pid is not None:
             self._traces = self._collect(self._plan, self._pid)
             self._pid = None
-        self._connection.run(f"rm -rf -- {shlex.quote(self._folder)}", timeout_s=_COMMAND_TIMEOUT_S)
+        with contextlib.suppress(TargetError):  # a board that is lost keeps a small folder
+            self._connection.run(f"rm -rf -- {shlex.quote(self._folder)}", timeout_s=_COMMAND_TIMEOUT_S)
         self._folder = ""
 
     def samples(self) -> tuple[Trace, ...]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .channel import Channel, MeterClass, Sampling, Scope
 from .curve import widened_standard_error
 from .integrate import BlockEnergy, Validity
-from .meter import Channel, MeterClass, Sampling, Scope
 
 COVERAGE = 2.0  # k
 _BLOCKS_FOR_A_SPREAD = 4

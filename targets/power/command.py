@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from ..agent.power_stream import sample_program
-from .meter import Accuracy, Channel, ClockDomain, MeterClass, Sampling, Scope, Trace
+from .channel import Accuracy, Channel, ClockDomain, MeterClass, Sampling, Scope
+from .meter import Trace
 from .polling import BackgroundSampling, traces_of
 
 

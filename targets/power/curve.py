@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .meter import Sampling, Times, Trace, Values
+from .channel import Sampling
+from .meter import Times, Trace, Values
 
 _MOST_BATCHES = 20
 _FEWEST_BATCHES = 4

@@ -15,7 +15,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .meter import Accuracy, Channel, ClockDomain, MeterClass, MeterError, Sampling, Scope
+from .channel import Accuracy, Channel, ClockDomain, MeterClass, Sampling, Scope
+from .meter import MeterError
 
 _FILES = (
     *("name", "label", "power*_input", "power*_label", "in[0-9]_input", "in[0-9]_label"),

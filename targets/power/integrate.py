@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from .channel import Channel
 from .clocks import ClockMap
 from .curve import MeanPower, edge_to_edge_w, mean_power
-from .meter import Channel, Trace
+from .meter import Trace
 from .quality import inspect
 from .windows import Span, Window, guard_s, refusal
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..agent.power_text import parse_pmic
-from .meter import Accuracy, Channel, ClockDomain, MeterClass, MeterError, Sampling, Scope
+from .channel import Accuracy, Channel, ClockDomain, MeterClass, Sampling, Scope
+from .meter import MeterError
 
 READ_COMMAND = "vcgencmd pmic_read_adc"
 POLL_S = 0.1

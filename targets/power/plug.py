@@ -22,7 +22,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .meter import Accuracy, Channel, ClockDomain, MeterClass, MeterError, Sampling, Scope, Trace
+from .channel import Accuracy, Channel, ClockDomain, MeterClass, Sampling, Scope
+from .meter import MeterError, Trace
 from .polling import BackgroundSampling, polled, traces_of
 
 JOULES_PER_WH = 3600.0

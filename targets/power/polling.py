@@ -9,7 +9,8 @@ import numpy as np
 
 from ..agent.power_polling import Read, poll
 from ..agent.power_samples import Bounds, Samples
-from .meter import Channel, MeterError, Trace
+from .channel import Channel
+from .meter import MeterError, Trace
 
 _MOST_SAMPLES = 2_000_000
 _LONGEST_S = 6 * 3600.0

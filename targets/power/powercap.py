@@ -14,7 +14,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .meter import Accuracy, Channel, ClockDomain, MeterClass, MeterError, Sampling, Scope
+from .channel import Accuracy, Channel, ClockDomain, MeterClass, Sampling, Scope
+from .meter import MeterError
 
 _STALE_AFTER_S = 1.0
 _ASSUMED = Accuracy(gain=0.1, offset_w=0.5, resolution=61e-6, source="not stated by the maker: 10 % and 0.5 W assumed")

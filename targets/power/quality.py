@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .meter import Channel, ClockDomain, Sampling, Times, Trace, Values
+from .channel import Channel, ClockDomain, Sampling
+from .meter import Times, Trace, Values
 
 MOST_DROPS = 0.001
 _SILENT_INTERVALS = 20.0

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ..agent.power_text import parse_sample_line
-from .meter import Accuracy, Channel, ClockDomain, MeterClass, MeterError, Sampling, Scope, Trace
+from .channel import Accuracy, Channel, ClockDomain, MeterClass, Sampling, Scope
+from .meter import MeterError, Trace
 
 
 def read_trace(file: Path) -> tuple[list[int], list[float]]:

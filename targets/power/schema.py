@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from .meter import Accuracy, Scope
+from .channel import Accuracy, Scope
 from .settings import (
     CommandSettings,
     HwmonSettings,

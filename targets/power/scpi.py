@@ -16,7 +16,8 @@ import threading
 from collections.abc import Generator
 from typing import Any
 
-from .meter import Accuracy, Channel, ClockDomain, MeterClass, MeterError, Sampling, Scope, Trace
+from .channel import Accuracy, Channel, ClockDomain, MeterClass, Sampling, Scope
+from .meter import MeterError, Trace
 from .polling import BackgroundSampling, polled, traces_of
 
 VOLTAGE_QUERY = "MEAS:VOLT?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .meter import Accuracy, Scope
+from .channel import Accuracy, Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

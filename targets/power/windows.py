@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from .meter import Channel, Sampling
+from .channel import Channel, Sampling
 
 _SHORTEST_S = 10.0  # MLPerf Tiny's bound as well
 _SYNC_UNCERTAINTIES = 100.0

@@ -5,17 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from hilbench.targets.power.channel import Accuracy, Channel, ClockDomain, MeterClass, Sampling, Scope
 from hilbench.targets.power.clocks import ClockMap, Offset, RoundTrip, offset_from, same_clock
 from hilbench.targets.power.integrate import BlockEnergy, measure_block
-from hilbench.targets.power.meter import (
-    Accuracy,
-    Channel,
-    ClockDomain,
-    MeterClass,
-    Sampling,
-    Scope,
-    Trace,
-)
+from hilbench.targets.power.meter import Trace
 from hilbench.targets.power.windows import Window
 
 IDLE_W = 3.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from hilbench.targets.power.budget import combine, energy_ratio
+from hilbench.targets.power.channel import Accuracy, ClockDomain
 from hilbench.targets.power.integrate import Validity
-from hilbench.targets.power.meter import Accuracy, ClockDomain
 
 from .power_simulation import (
     ANALYSER,

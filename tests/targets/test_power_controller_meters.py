@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hilbench.targets.power.channel import Accuracy, Channel, MeterClass, Scope
 from hilbench.targets.power.command import CommandMeter, channel_of
-from hilbench.targets.power.meter import Accuracy, Channel, MeterClass, MeterError, Scope, Trace
+from hilbench.targets.power.meter import MeterError, Trace
 from hilbench.targets.power.replay import ReplayMeter
 from hilbench.targets.power.scpi import ScpiMeter
 

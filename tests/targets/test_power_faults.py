@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hilbench.targets.power.channel import Channel, ClockDomain
 from hilbench.targets.power.clocks import ClockMap, Offset, RoundTrip, offset_from, same_clock
 from hilbench.targets.power.integrate import BlockEnergy, Validity, measure_block
-from hilbench.targets.power.meter import Channel, ClockDomain, Trace
+from hilbench.targets.power.meter import Trace
 from hilbench.targets.power.windows import Window, refusal
 
 from .power_simulation import ANALYSER, PLUG, RAIL, Bench, Flaws, simulate_trace, window_of

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hilbench.targets.agent.power_text import parse_pmic, parse_sample_line, pmic_power_w
 from hilbench.targets.power import hwmon, pi_pmic, powercap
-from hilbench.targets.power.meter import Accuracy, MeterClass, MeterError, Sampling, Scope
+from hilbench.targets.power.channel import Accuracy, MeterClass, Sampling, Scope
+from hilbench.targets.power.meter import MeterError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "power"
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hilbench.targets.power import plug
-from hilbench.targets.power.meter import MeterError, Sampling
+from hilbench.targets.power.channel import Sampling
+from hilbench.targets.power.meter import MeterError
 from hilbench.targets.power.plug import SHELLY, TASMOTA, Plug, PlugKind
 
 SHELLY_STATUS = {

@@ -19,7 +19,8 @@ from hilbench.targets.agent.power_samples import Bounds, Samples
 from hilbench.targets.agent.power_sources import FileSource, PmicSource
 from hilbench.targets.local import open_local
 from hilbench.targets.power.board_clock import compare_clocks
-from hilbench.targets.power.meter import Accuracy, MeterError, Scope
+from hilbench.targets.power.channel import Accuracy, Scope
+from hilbench.targets.power.meter import MeterError
 from hilbench.targets.power.open import open_meter
 from hilbench.targets.power.settings import CommandSettings, HwmonSettings, PmicSettings, PowercapSettings
 from hilbench.targets.power.windows import Window
@@ -193,6 +194,11 @@ def test_a_sensor_of_the_board_is_sampled_by_a_process_of_its_own(tmp_path: Path
     assert trace.sequence is not None
     assert trace.error is None
     assert list(tmp_path.glob("power-*")) == []  # nothing is left on the board
+    meter.setup()  # the next block
+    meter.start()
+    meter.stop()
+    (trace,) = meter.samples()
+    assert set(trace.values) == {7.0}
 
 
 def test_a_program_on_the_board_is_a_meter_too(tmp_path: Path) -> None:

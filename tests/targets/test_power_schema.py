@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hilbench.targets.power.meter import Accuracy, Scope
+from hilbench.targets.power.channel import Accuracy, Scope
 from hilbench.targets.power.schema import MeterEntry, settings_of
 from hilbench.targets.power.settings import (
     CommandSettings,
