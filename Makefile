@@ -4,7 +4,7 @@ PYTHON ?= python3
 BOARD ?=
 export YES PYTHON
 
-.PHONY: demo test test-faults check bench format clean
+.PHONY: demo test test-faults test-rail check bench format clean
 
 demo:
 	@sh scripts/setup.sh $(if $(BOARD),board,demo)
@@ -18,6 +18,11 @@ test:
 test-faults:
 	@sh scripts/setup.sh test
 	@.venv/bin/pytest tests/faults tests/targets/test_ssh_faults.py tests/targets/test_session_watch.py
+
+# Power through the kernel's own INA drivers; needs an amd64 Debian 12 or 13, fetches some 200 MB of packages.
+test-rail:
+	@sh scripts/setup.sh test
+	@.venv/bin/pytest tests/emulated/rail_power.py -o python_files='rail_*.py' -s
 
 check:
 	@sh scripts/setup.sh check

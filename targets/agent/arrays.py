@@ -23,6 +23,14 @@ def encode_int64(values: array[int]) -> dict[str, Any]:
     return _encode("<i8", [len(values)], values.tobytes())
 
 
+def encode_float64(values: array[float]) -> dict[str, Any]:
+    """Encode a one-dimensional `array("d")`, such as watts."""
+    if sys.byteorder == "big":
+        values = values[:]
+        values.byteswap()
+    return _encode("<f8", [len(values)], values.tobytes())
+
+
 def encode_ndarray(values: NDArray[Any]) -> dict[str, Any]:
     """Encode a numpy array of numbers or booleans of any shape. Raises ValueError for other dtypes."""
     if values.dtype.kind not in "biufc":
