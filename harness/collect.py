@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..reports.record import MemoryPhases, Samples, Trial, TrialKind
+from .trialfacts import profile_from_facts
 
 _MEMORY = ("baseline_bytes", "load_peak_bytes", "first_peak_bytes", "steady_peak_bytes", "anon_bytes", "file_bytes")
 
@@ -33,6 +34,7 @@ def trial_from_event(event: Mapping[str, Any]) -> Trial:
         samples=_series(event.get("samples")),
         counter_source=event.get("counter_source"),
         memory=None if memory is None else _memory(memory),
+        profile=profile_from_facts(event.get("profile")),
         used=event.get("used") or {},
         state_before=event.get("state_before") or {},
         state_after=event.get("state_after") or {},

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..reports.record import MemoryPhases, Trial, TrialKind
 from .series import pack, unpack
+from .trialfacts import profile_from_facts
 
 _FACTS = (
     "position",
@@ -28,6 +29,7 @@ def trial_to_row(trial: Trial) -> dict[str, Any]:
     """The columns of a trial."""
     facts: dict[str, Any] = {name: getattr(trial, name) for name in _FACTS}
     facts["memory"] = None if trial.memory is None else asdict(trial.memory)
+    facts["profile"] = None if trial.profile is None else asdict(trial.profile)
     return {
         "trial_id": trial.trial_id,
         "cell_id": trial.cell_id,
@@ -44,6 +46,7 @@ def trial_from_row(row: Mapping[str, Any]) -> Trial:
     """The trial that `trial_to_row` was given."""
     facts: dict[str, Any] = json.loads(row["facts"])
     memory = facts.pop("memory")
+    profile = profile_from_facts(facts.pop("profile", None))  # stores of older versions have none
     return Trial(
         trial_id=row["trial_id"],
         cell_id=row["cell_id"],
@@ -51,6 +54,7 @@ def trial_from_row(row: Mapping[str, Any]) -> Trial:
         block=row["block"],
         attempt=row["attempt"],
         memory=None if memory is None else MemoryPhases(**memory),
+        profile=profile,
         warmup=unpack(row["warmup"]),
         samples=unpack(row["samples"]),
         **facts,

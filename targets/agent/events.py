@@ -52,6 +52,7 @@ def result_event(
         "samples": nothing,
         "counter_source": None,
         "memory": None,
+        "profile": None,
         **answer,
         "state_before": before,
         "state_after": read_state(),

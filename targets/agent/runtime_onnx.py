@@ -24,6 +24,7 @@ _LEVELS = {
     "all": "ORT_ENABLE_ALL",
 }
 _ERRORS_ONLY = 3
+_NS_PER_US = 1000
 
 
 class OnnxModel:
@@ -66,6 +67,18 @@ class OnnxModel:
             return read_profile(profile.read_text(encoding="utf-8"), list(self._session.get_providers()))
         finally:
             profile.unlink(missing_ok=True)
+
+    def operator_costs(self, warmup: int) -> dict[str, Any]:
+        """See LoadedModel."""
+        from .trace_onnx import profile_of_trace, read_trace
+
+        path = Path(self._session.end_profiling())
+        try:
+            with path.open(encoding="utf-8") as lines:
+                totals = read_trace(lines, warmup)
+        finally:
+            path.unlink(missing_ok=True)
+        return profile_of_trace(totals, self._session.get_providers()[0], _NS_PER_US)
 
 
 def load_onnx(module: ModuleType, cell: Mapping[str, Any], profile_prefix: str | None) -> OnnxModel:

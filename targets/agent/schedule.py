@@ -9,7 +9,7 @@ from .job import Job, JobBlock, JobCell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One process of one cell. `kind` is `check`, `memory`, `latency` or `count`."""
+    """One process of one cell. `kind` is `check`, `memory`, `profile`, `latency` or `count`."""
 
     kind: str
     cell: JobCell
@@ -27,7 +27,7 @@ class Group:
 
 
 def schedule(job: Job) -> tuple[Group, ...]:
-    """All processes of a job in order: checks and memory before the first figure of a cell, then block by block."""
+    """All processes of a job in order: what runs once before the first figure of a cell, then block by block."""
     return _forked(job) if job.mode == "count" else _fresh(job)
 
 
@@ -59,7 +59,9 @@ def _forked(job: Job) -> tuple[Group, ...]:
 
 def _once(job: Job, cells: tuple[JobCell, ...]) -> tuple[Step, ...]:
     first = job.blocks[0] if job.blocks else JobBlock(block=0, attempt=0, order=())
-    wanted = [("check", cell) for cell in cells if cell.check] + [("memory", cell) for cell in cells if cell.memory]
+    wanted = [("check", cell) for cell in cells if cell.check]
+    wanted += [("memory", cell) for cell in cells if cell.memory]
+    wanted += [("profile", cell) for cell in cells if cell.profile]
     return tuple(
         Step(kind=kind, cell=cell, block=first.block, attempt=first.attempt, position=position)
         for position, (kind, cell) in enumerate(wanted)

@@ -193,6 +193,7 @@ def _task(session: Session, step: Step) -> dict[str, Any]:
         "iterations": job.iterations,
         "min_seconds": job.min_seconds,
         "max_iterations": job.max_iterations,
+        "emulated": job.mode == "count",
     }
 
 

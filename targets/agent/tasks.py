@@ -36,6 +36,7 @@ class Task:
     iterations: int
     min_seconds: float
     max_iterations: int
+    emulated: bool = False
     import_ns: int | None = None
 
 

@@ -76,6 +76,10 @@ def _perform(raw: dict[str, Any], module: ModuleType | None) -> dict[str, Any]:
         from .latency import measure_latency
 
         return measure_latency(task, module)
+    if task.kind == "profile":
+        from .profile import profile_operators
+
+        return profile_operators(task, module)
     from .count import count_instructions
 
     return count_instructions(task, module)
@@ -85,9 +89,9 @@ def _import_all() -> None:
     """All that a child needs, so that it is imported once and children do their own work only."""
     import zipfile  # numpy reads its archives with it
 
-    from . import check, count, memory, runtime_onnx, runtime_tflite
+    from . import check, count, memory, profile, runtime_onnx, runtime_tflite, trace_onnx
 
-    _ = (zipfile, check, count, memory, runtime_onnx, runtime_tflite)
+    _ = (zipfile, check, count, memory, profile, runtime_onnx, runtime_tflite, trace_onnx)
 
 
 def _timed_import(runtime: str) -> tuple[int, ModuleType]:

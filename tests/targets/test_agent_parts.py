@@ -171,6 +171,9 @@ class SteadyModel:
     def inspect(self, sample: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         return {}
 
+    def operator_costs(self, warmup: int) -> dict[str, Any]:
+        return {}
+
 
 FEEDS = [{"x": np.array([float(number)])} for number in range(3)]
 

@@ -1,0 +1,41 @@
+"""The structured parts of a Trial from plain facts, as journals and the store hold them; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..reports.record import NodeCost, NodeGroup, OperatorCost, OperatorProfile
+
+Facts = Mapping[str, Any]
+
+
+def profile_from_facts(facts: Facts | None) -> OperatorProfile | None:
+    """The operator profile that a `profile` process journaled, or that `asdict` made of one."""
+    if facts is None:
+        return None
+    return OperatorProfile(
+        unit=facts.get("unit"),
+        source=facts.get("source"),
+        iterations=int(facts.get("iterations") or 0),
+        inferences_total=facts.get("inferences_total"),
+        quantized=bool(facts.get("quantized")),
+        operators=tuple(_operator(one) for one in facts.get("operators") or ()),
+        nodes=_group(facts.get("nodes")),
+        fell_back=_group(facts.get("fell_back")),
+        in_float=_group(facts.get("in_float")),
+        unavailable=dict(facts.get("unavailable") or {}),
+    )
+
+
+def _operator(facts: Facts) -> OperatorCost:
+    return OperatorCost(
+        op=str(facts["op"]), nodes=int(facts["nodes"]), total=facts["total"], providers=tuple(facts["providers"])
+    )
+
+
+def _group(facts: Facts | None) -> NodeGroup | None:
+    if facts is None:
+        return None
+    listed = tuple(NodeCost(**one) for one in facts["listed"])
+    return NodeGroup(number=int(facts["number"]), total=facts["total"], listed=listed)
