@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from ..reports.record import NodeCost, NodeGroup, OperatorCost, OperatorProfile
+from ..reports.record import Counters, MemoryPhases, NodeCost, NodeGroup, OperatorCost, OperatorProfile
 
 Facts = Mapping[str, Any]
+
+
+def memory_from_facts(facts: Facts | None) -> MemoryPhases | None:
+    """The memory phases that a `memory` process journaled; what older agents did not read is None."""
+    if facts is None:
+        return None
+    known = {field.name: facts[field.name] for field in fields(MemoryPhases) if facts.get(field.name) is not None}
+    return MemoryPhases(**known)
 
 
 def profile_from_facts(facts: Facts | None) -> OperatorProfile | None:
@@ -26,6 +35,11 @@ def profile_from_facts(facts: Facts | None) -> OperatorProfile | None:
         in_float=_group(facts.get("in_float")),
         unavailable=dict(facts.get("unavailable") or {}),
     )
+
+
+def counters_from_facts(facts: Facts | None) -> Counters | None:
+    """The hardware events that a `counters` process journaled."""
+    return None if facts is None else Counters(**facts)
 
 
 def _operator(facts: Facts) -> OperatorCost:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..reports.record import MemoryPhases, Trial, TrialKind
+from ..reports.record import Trial, TrialKind
 from .series import pack, unpack
-from .trialfacts import profile_from_facts
+from .trialfacts import counters_from_facts, memory_from_facts, profile_from_facts
 
 _FACTS = (
     "position",
@@ -29,6 +29,7 @@ def trial_to_row(trial: Trial) -> dict[str, Any]:
     """The columns of a trial."""
     facts: dict[str, Any] = {name: getattr(trial, name) for name in _FACTS}
     facts["memory"] = None if trial.memory is None else asdict(trial.memory)
+    facts["counters"] = None if trial.counters is None else asdict(trial.counters)
     facts["profile"] = None if trial.profile is None else asdict(trial.profile)
     return {
         "trial_id": trial.trial_id,
@@ -45,16 +46,18 @@ def trial_to_row(trial: Trial) -> dict[str, Any]:
 def trial_from_row(row: Mapping[str, Any]) -> Trial:
     """The trial that `trial_to_row` was given."""
     facts: dict[str, Any] = json.loads(row["facts"])
-    memory = facts.pop("memory")
+    memory = memory_from_facts(facts.pop("memory"))
     profile = profile_from_facts(facts.pop("profile", None))  # stores of older versions have none
+    counters = counters_from_facts(facts.pop("counters", None))
     return Trial(
         trial_id=row["trial_id"],
         cell_id=row["cell_id"],
         kind=TrialKind(row["kind"]),
         block=row["block"],
         attempt=row["attempt"],
-        memory=None if memory is None else MemoryPhases(**memory),
+        memory=memory,
         profile=profile,
+        counters=counters,
         warmup=unpack(row["warmup"]),
         samples=unpack(row["samples"]),
         **facts,

@@ -35,6 +35,7 @@ class TrialKind(StrEnum):
     COUNT = "count"  # samples in user-mode instructions per inference: emulated boards
     MEMORY = "memory"  # memory phases, no samples
     PROFILE = "profile"  # costs by operator, no samples
+    COUNTERS = "counters"  # hardware events, no samples
 
 
 FIGURE_KINDS = frozenset({TrialKind.LATENCY, TrialKind.COUNT})  # what a block is made of; the others run once
@@ -44,15 +45,31 @@ FIGURE_KINDS = frozenset({TrialKind.LATENCY, TrialKind.COUNT})  # what a block i
 class MemoryPhases:
     """Absolute peaks of resident memory by phase, in bytes (VmHWM after clear_refs), and the split at the end.
 
-    `anon_bytes` and `file_bytes` are the resident anonymous and file-backed parts after the steady phase.
+    `runtime_bytes` is the interpreter with the runtime imported, `baseline_bytes` that with the inputs read: the bare
+    runtime, over which a model's own need is counted. After the steady phase: `anon_bytes` and `file_bytes` are the
+    resident anonymous and file-backed parts, `pss_bytes` counts shared pages by their share, `private_bytes` what no
+    other process has, `swap_bytes` what was swapped out; `splits` has the same after each phase.
+    `cgroup_peak_bytes` is the peak of a fresh cgroup from before the load on, with page cache and kernel memory.
+    `model_bytes` is the model's file, `model_mapped` whether it is mapped, so that its weights are file-backed.
+    `settings` decide how much a runtime holds on to; `unavailable` says why something is None.
     """
 
+    runtime_bytes: int | None = None
     baseline_bytes: int | None = None
     load_peak_bytes: int | None = None
     first_peak_bytes: int | None = None
     steady_peak_bytes: int | None = None
     anon_bytes: int | None = None
     file_bytes: int | None = None
+    pss_bytes: int | None = None
+    private_bytes: int | None = None
+    swap_bytes: int | None = None
+    cgroup_peak_bytes: int | None = None
+    splits: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict[str, Mapping[str, int | None]])
+    model_bytes: int | None = None
+    model_mapped: bool | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    unavailable: Mapping[str, str] = field(default_factory=dict[str, str])
     method: str = "clear_refs"
 
 
@@ -108,6 +125,21 @@ class OperatorProfile:
     unavailable: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """Hardware events of `iterations` inferences together: user mode, all threads, in a pass that timed nothing.
+
+    None = not counted; `unavailable` says why. What the PMU counted only part of the time is not scaled up but None.
+    """
+
+    iterations: int
+    instructions: int | None = None
+    cycles: int | None = None
+    cache_misses: int | None = None
+    branch_misses: int | None = None
+    unavailable: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trial:
     """Everything one process on the board gave.
@@ -134,6 +166,7 @@ class Trial:
     counter_source: str | None = None
     memory: MemoryPhases | None = None
     profile: OperatorProfile | None = None
+    counters: Counters | None = None
     used: Mapping[str, Any] = field(default_factory=dict[str, Any])
     state_before: Mapping[str, Any] = field(default_factory=dict[str, Any])
     state_after: Mapping[str, Any] = field(default_factory=dict[str, Any])

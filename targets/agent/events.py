@@ -53,6 +53,7 @@ def result_event(
         "counter_source": None,
         "memory": None,
         "profile": None,
+        "counters": None,
         **answer,
         "state_before": before,
         "state_after": read_state(),

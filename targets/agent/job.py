@@ -6,9 +6,9 @@ The job is one JSON object with the fields of `Job`. The journal is one JSON obj
 
 - `start`   job_id, pid, boot_id, agent (sha256), python, of (planned processes), at
 - `check`   cell, golden {output: Array}, accuracy {output: Array} | null, used, at; the first axis of each is samples
-- `trial`   cell, kind (`latency` `count` `memory` `profile`), block, attempt, position, importer, started_at, load_ns,
-            first_ns, loop_k, warmup (`Array`), samples (`Array`), counter_source, memory{…} | null, profile{…} | null,
-            used{…}, state_before{…}, state_after{…}
+- `trial`   cell, kind (`latency` `count` `memory` `profile` `counters`), block, attempt, position, importer,
+            started_at, load_ns, first_ns, loop_k, warmup (`Array`), samples (`Array`), counter_source,
+            memory{…} | null, profile{…} | null, counters{…} | null, used{…}, state_before{…}, state_after{…}
 - `failed`  cell, outcome (`error` `timeout` `unsupported`), reason (one sentence), kind, block, attempt, at: the cell
             gets no more processes
 - `gap`     block, done, of, gap_s, process_ns: nothing is timed for the next `gap_s` seconds, the only time at which
@@ -56,6 +56,7 @@ class JobCell:
         None  # inferences per sample; None = the cell's first latency process chooses, later ones keep it
     )
     profile: bool = False  # a process that profiles the operators
+    counters: bool = False  # a process that counts hardware events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

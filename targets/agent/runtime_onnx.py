@@ -57,6 +57,7 @@ class OnnxModel:
             "threads": self._cell["threads"],
             "graph_optimization": self._cell["graph_optimization"],
             "providers": list(self._session.get_providers()),
+            "memory_settings": _memory_settings(self._session.get_session_options()),
         }
 
     def inspect(self, sample: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
@@ -121,6 +122,13 @@ def read_profile(text: str, providers: list[str]) -> dict[str, Any]:
         "ops": dict(sorted(Counter(op for _, op in nodes.values()).items())),
         "fell_back": dict(sorted(Counter(op for provider, op in nodes.values() if provider != first).items())),
     }
+
+
+def _memory_settings(options: Any) -> dict[str, Any]:
+    """What decides how much the session holds on to; memory is compared at equal settings only."""
+    names = ("enable_cpu_mem_arena", "enable_mem_pattern", "enable_mem_reuse")
+    # The arena's growth is not a session option: ONNX Runtime's default doubles it and keeps its peak.
+    return {**{name: getattr(options, name, None) for name in names}, "arena_extend_strategy": "default"}
 
 
 def _shape(shape: Sequence[object]) -> tuple[int | None, ...]:

@@ -9,7 +9,7 @@ from .job import Job, JobBlock, JobCell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One process of one cell. `kind` is `check`, `memory`, `profile`, `latency` or `count`."""
+    """One process of one cell. `kind` is `check`, `memory`, `profile`, `counters`, `latency` or `count`."""
 
     kind: str
     cell: JobCell
@@ -62,6 +62,7 @@ def _once(job: Job, cells: tuple[JobCell, ...]) -> tuple[Step, ...]:
     wanted = [("check", cell) for cell in cells if cell.check]
     wanted += [("memory", cell) for cell in cells if cell.memory]
     wanted += [("profile", cell) for cell in cells if cell.profile]
+    wanted += [("counters", cell) for cell in cells if cell.counters]
     return tuple(
         Step(kind=kind, cell=cell, block=first.block, attempt=first.attempt, position=position)
         for position, (kind, cell) in enumerate(wanted)

@@ -76,6 +76,10 @@ def _perform(raw: dict[str, Any], module: ModuleType | None) -> dict[str, Any]:
         from .latency import measure_latency
 
         return measure_latency(task, module)
+    if task.kind == "counters":
+        from .pmu import measure_counters
+
+        return measure_counters(task, module)
     if task.kind == "profile":
         from .profile import profile_operators
 
@@ -89,9 +93,9 @@ def _import_all() -> None:
     """All that a child needs, so that it is imported once and children do their own work only."""
     import zipfile  # numpy reads its archives with it
 
-    from . import check, count, memory, profile, runtime_onnx, runtime_tflite, trace_onnx
+    from . import cgroup, check, count, memory, perf_event, pmu, profile, runtime_onnx, runtime_tflite, trace_onnx
 
-    _ = (zipfile, check, count, memory, profile, runtime_onnx, runtime_tflite, trace_onnx)
+    _ = (zipfile, cgroup, check, count, memory, perf_event, pmu, profile, runtime_onnx, runtime_tflite, trace_onnx)
 
 
 def _timed_import(runtime: str) -> tuple[int, ModuleType]:
