@@ -8,6 +8,7 @@ import resource
 import statistics
 import time
 from array import array
+from dataclasses import dataclass
 from itertools import repeat
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 _CLOCK_STEPS_PER_SAMPLE = 1000  # so that the clock's own step is at most 0.1 % of a sample
 _CLOCK_READS = 200
 _MOST_LOOP_K = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """Samples in ns per inference, and the longest time between two windows: a process that was stopped shows there."""
+
+    samples: array[int]
+    longest_pause_ns: int
 
 
 def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
@@ -43,7 +52,7 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
     warmup = guarded(
         lambda: timed_series(model, samples, 1, task.warmup_iterations, task.warmup_seconds, task.max_iterations),
         "while it warmed up",
-    )
+    ).samples
     loop_k = task.loop_k or choose_loop_k(warmup[len(warmup) // 2 :], clock_step_ns())
     enter_phase("steady")
     before = resource.getrusage(resource.RUSAGE_SELF)
@@ -58,11 +67,13 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
         "first_ns": first_ns,
         "loop_k": loop_k,
         "warmup": encode_int64(warmup),
-        "samples": encode_int64(steady),
+        "samples": encode_int64(steady.samples),
         "used": {
             **model.used(),
             "import_ns": task.import_ns,
             "distinct_inputs": len(samples),
+            "longest_pause_ns": steady.longest_pause_ns,
+            "voluntary_switches": after.ru_nvcsw - before.ru_nvcsw,
             "involuntary_switches": after.ru_nivcsw - before.ru_nivcsw,
             "major_faults": after.ru_majflt - before.ru_majflt,
         },
@@ -101,13 +112,15 @@ def timed_series(
     minimum: int,
     seconds: float,
     maximum: int,
-) -> array[int]:
+) -> Timed:
     """Samples until both `minimum` and `seconds` are reached, at most `maximum`; inputs in turn, storage in advance."""
     clock, bind, distinct = time.perf_counter_ns, model.bind, len(inputs)
     samples = array("q", bytes(8 * maximum))
-    until = clock() + int(seconds * 1e9)
-    done = 0
+    end = clock()
+    until = end + int(seconds * 1e9)
+    done = longest_pause_ns = 0
     while done < maximum and (done < minimum or clock() < until):
+        begun = end
         call = bind(inputs[done % distinct])
         if loop_k == 1:
             start = clock()
@@ -119,6 +132,10 @@ def timed_series(
                 call()
             end = clock()
         samples[done] = end - start
+        if start - begun > longest_pause_ns:
+            longest_pause_ns = start - begun
         done += 1
     del samples[done:]
-    return samples if loop_k == 1 else array("q", (round(sample / loop_k) for sample in samples))
+    if loop_k > 1:
+        samples = array("q", (round(sample / loop_k) for sample in samples))
+    return Timed(samples=samples, longest_pause_ns=longest_pause_ns)
