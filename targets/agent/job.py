@@ -14,6 +14,9 @@ The job is one JSON object with the fields of `Job`. The journal is one JSON obj
 - `gap`     block, done, of, gap_s, process_ns: nothing is timed for the next `gap_s` seconds, the only time at which
             a journal grows; `process_ns` is how long the process before it took, start and exit included (null where it
             failed, and on emulated boards)
+- `tuning`  asked, profile (what holds), reason, settings {path: value}, before, cpus, left_over, at: once after `start`
+            where `controlled` was asked for, or something of a killed agent was brought back
+- `restored` restored, reason, at: the board's own settings are back, or why not
 - `end`     state (`finished` `stopped`), at
 
 An `Array` is {"dtype": "<i8", "shape": [..], "zlib64": base64 of the zlib-compressed little-endian bytes}.
@@ -28,6 +31,9 @@ from typing import Any
 
 SCHEMA = 1
 MODES = ("latency", "count")
+AS_SHIPPED = "as-shipped"
+CONTROLLED = "controlled"
+BOARD_PROFILES = (AS_SHIPPED, CONTROLLED)
 PROCESS_TIMEOUT_S = 300.0
 
 
@@ -78,6 +84,11 @@ class Job:
     `mode` is `latency` (real boards) or `count` (emulated: instructions by the PMU, else the virtual clock). Budgets
     are in iterations, with a least duration on top on real boards only (`min_seconds` is 0 on emulated ones, as guest
     time runs up to nine times slow). `process_timeout_s` bounds one process by the host's idea of time, generously.
+
+    `board_profile` is `as-shipped` or `controlled`: governor, frequency (`frequency_khz`, None = the highest) and boost
+    are set and brought back, and processes run on the fastest cluster. Where that is not possible the job goes on as
+    shipped, or with `profile_required` every cell is `unsupported`. `root` stands for `/` where the board's state and
+    settings are read and set.
     """
 
     job_id: str
@@ -91,6 +102,10 @@ class Job:
     max_iterations: int = 20000
     gap_s: float = 0.0
     process_timeout_s: float = PROCESS_TIMEOUT_S
+    board_profile: str = AS_SHIPPED
+    profile_required: bool = True
+    frequency_khz: int | None = None
+    root: str = "/"
     schema: int = SCHEMA
 
 
@@ -128,6 +143,9 @@ def _block(item: dict[str, Any]) -> JobBlock:
 
 
 def _check(job: Job) -> None:
+    if job.board_profile not in BOARD_PROFILES:
+        allowed = ", ".join(BOARD_PROFILES)
+        raise JobError(f"job.json: board_profile is {job.board_profile!r}; allowed: {allowed}")
     if job.mode not in MODES:
         raise JobError(f"job.json: mode is {job.mode!r}; allowed: {', '.join(MODES)}")
     names = [cell.cell for cell in job.cells]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import resource
 import statistics
 import time
@@ -75,6 +76,7 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
             "longest_pause_ns": steady.longest_pause_ns,
             "voluntary_switches": after.ru_nvcsw - before.ru_nvcsw,
             "involuntary_switches": after.ru_nivcsw - before.ru_nivcsw,
+            "affinity": sorted(os.sched_getaffinity(0)),
             "major_faults": after.ru_majflt - before.ru_majflt,
         },
     }
