@@ -63,6 +63,7 @@ class JobCell:
     )
     profile: bool = False  # a process that profiles the operators
     counters: bool = False  # a process that counts hardware events
+    command: tuple[str, ...] | None = None  # a program in place of a runtime: its words, with places to be filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +134,8 @@ def job_from_json(text: str) -> Job:
 
 
 def _cell(item: dict[str, Any]) -> JobCell:
-    providers = tuple(item.pop("providers"))
-    return JobCell(providers=providers, **item)
+    providers, command = tuple(item.pop("providers")), item.pop("command", None)
+    return JobCell(providers=providers, command=None if command is None else tuple(command), **item)
 
 
 def _block(item: dict[str, Any]) -> JobBlock:
@@ -148,6 +149,9 @@ def _check(job: Job) -> None:
         raise JobError(f"job.json: board_profile is {job.board_profile!r}; allowed: {allowed}")
     if job.mode not in MODES:
         raise JobError(f"job.json: mode is {job.mode!r}; allowed: {', '.join(MODES)}")
+    for cell in job.cells:
+        if cell.command is not None and not cell.command:
+            raise JobError(f"job.json: the command of cell {cell.cell!r} has no words")
     names = [cell.cell for cell in job.cells]
     if len(set(names)) != len(names):
         raise JobError("job.json: two cells have the same name")

@@ -76,7 +76,7 @@ def record(
 def work_of(cell: JobCell) -> tuple[object, ...]:
     """What is timed, whatever the cell is called: an A/A twin must have its subject's loop_k."""
     settings = (cell.threads, cell.graph_optimization, cell.providers)
-    return (cell.model, cell.runtime, cell.python, cell.site, cell.timing, *settings)
+    return (cell.model, cell.runtime, cell.python, cell.site, cell.timing, cell.command, *settings)
 
 
 def fail(session: Session, step: Step, failure: CellFailure) -> None:

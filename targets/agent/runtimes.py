@@ -53,6 +53,8 @@ class LoadedModel(Protocol):
 
 def import_runtime(name: str) -> ModuleType:
     """Import a runtime (and numpy with it). Raises CellFailure `unsupported` where this interpreter has none."""
+    if name == "command":
+        raise CellFailure(UNSUPPORTED, "a program as runtime gives times, and an emulated board has none")
     if name not in _MODULES:
         raise CellFailure(UNSUPPORTED, f"the agent knows no runtime {name!r}; it knows {', '.join(sorted(_MODULES))}")
     try:

@@ -59,7 +59,7 @@ def _forked(job: Job) -> tuple[Group, ...]:
 
 def _once(job: Job, cells: tuple[JobCell, ...]) -> tuple[Step, ...]:
     first = job.blocks[0] if job.blocks else JobBlock(block=0, attempt=0, order=())
-    wanted = [("check", cell) for cell in cells if cell.check]
+    wanted = [("check", cell) for cell in cells if cell.check and _can_check(cell)]
     wanted += [("memory", cell) for cell in cells if cell.memory]
     wanted += [("profile", cell) for cell in cells if cell.profile]
     wanted += [("counters", cell) for cell in cells if cell.counters]
@@ -67,6 +67,11 @@ def _once(job: Job, cells: tuple[JobCell, ...]) -> tuple[Step, ...]:
         Step(kind=kind, cell=cell, block=first.block, attempt=first.attempt, position=position)
         for position, (kind, cell) in enumerate(wanted)
     )
+
+
+def _can_check(cell: JobCell) -> bool:
+    """A program in place of a runtime writes its outputs only where it is told a place for them."""
+    return cell.command is None or any("{outputs}" in word for word in cell.command)
 
 
 def _block_steps(job: Job, block: JobBlock, kind: str) -> list[Step]:

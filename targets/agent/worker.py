@@ -60,6 +60,10 @@ def attempt(task: dict[str, Any], module: ModuleType | None) -> dict[str, Any]:
 
 
 def _perform(raw: dict[str, Any], module: ModuleType | None) -> dict[str, Any]:
+    if raw["cell"].get("command") is not None:
+        from .command import run_command_task
+
+        return run_command_task(Task(**raw))
     if module is None:
         raw["import_ns"], module = _timed_import(raw["cell"]["runtime"])
     task = Task(**raw)
