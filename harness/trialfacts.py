@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from ..reports.record import Counters, MemoryPhases, NodeCost, NodeGroup, OperatorCost, OperatorProfile
+from ..reports.measured import Counters, NodeCost, NodeGroup, OperatorCost, OperatorProfile, Sustained, Window
+from ..reports.record import MemoryPhases
 
 Facts = Mapping[str, Any]
 
@@ -40,6 +41,14 @@ def profile_from_facts(facts: Facts | None) -> OperatorProfile | None:
 def counters_from_facts(facts: Facts | None) -> Counters | None:
     """The hardware events that a `counters` process journaled."""
     return None if facts is None else Counters(**facts)
+
+
+def sustained_from_facts(facts: Facts | None) -> Sustained | None:
+    """The long run that a `sustained` process journaled."""
+    if facts is None:
+        return None
+    windows = tuple(Window(**one) for one in facts["windows"])
+    return Sustained(ended=str(facts["ended"]), windows=windows, unavailable=dict(facts.get("unavailable") or {}))
 
 
 def _operator(facts: Facts) -> OperatorCost:

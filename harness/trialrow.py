@@ -9,7 +9,7 @@ from typing import Any
 
 from ..reports.record import Trial, TrialKind
 from .series import pack, unpack
-from .trialfacts import counters_from_facts, memory_from_facts, profile_from_facts
+from .trialfacts import counters_from_facts, memory_from_facts, profile_from_facts, sustained_from_facts
 
 _FACTS = (
     "position",
@@ -29,6 +29,7 @@ def trial_to_row(trial: Trial) -> dict[str, Any]:
     """The columns of a trial."""
     facts: dict[str, Any] = {name: getattr(trial, name) for name in _FACTS}
     facts["memory"] = None if trial.memory is None else asdict(trial.memory)
+    facts["sustained"] = None if trial.sustained is None else asdict(trial.sustained)
     facts["counters"] = None if trial.counters is None else asdict(trial.counters)
     facts["profile"] = None if trial.profile is None else asdict(trial.profile)
     return {
@@ -49,6 +50,7 @@ def trial_from_row(row: Mapping[str, Any]) -> Trial:
     memory = memory_from_facts(facts.pop("memory"))
     profile = profile_from_facts(facts.pop("profile", None))  # stores of older versions have none
     counters = counters_from_facts(facts.pop("counters", None))
+    sustained = sustained_from_facts(facts.pop("sustained", None))
     return Trial(
         trial_id=row["trial_id"],
         cell_id=row["cell_id"],
@@ -58,6 +60,7 @@ def trial_from_row(row: Mapping[str, Any]) -> Trial:
         memory=memory,
         profile=profile,
         counters=counters,
+        sustained=sustained,
         warmup=unpack(row["warmup"]),
         samples=unpack(row["samples"]),
         **facts,

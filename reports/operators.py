@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .record import NodeGroup, OperatorCost, OperatorProfile
+from .measured import NodeGroup, OperatorCost, OperatorProfile
 
 # The operators that ONNX Runtime's optimiser and quantizer make of others, by what they stand for.
 _FAMILIES: Mapping[str, frozenset[str]] = {

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .measured import Counters, OperatorProfile, Sustained
+
 Samples = NDArray[np.int64]
 
 
@@ -36,6 +38,7 @@ class TrialKind(StrEnum):
     MEMORY = "memory"  # memory phases, no samples
     PROFILE = "profile"  # costs by operator, no samples
     COUNTERS = "counters"  # hardware events, no samples
+    SUSTAINED = "sustained"  # one long run into the heat; samples are those of its last windows
 
 
 FIGURE_KINDS = frozenset({TrialKind.LATENCY, TrialKind.COUNT})  # what a block is made of; the others run once
@@ -73,73 +76,6 @@ class MemoryPhases:
     method: str = "clear_refs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeCost:
-    """One node of the graph as the runtime ran it; `total` is over all profiled inferences, None = not timed."""
-
-    name: str
-    op: str
-    provider: str | None
-    total: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeGroup:
-    """Some nodes of a graph: how many, what they cost together, and the costliest of them (30 at most)."""
-
-    number: int
-    total: int | None
-    listed: tuple[NodeCost, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorCost:
-    """All nodes of one operator type together."""
-
-    op: str
-    nodes: int
-    total: int | None
-    providers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorProfile:
-    """What the operators of a model cost by the runtime's own profiler, in a process that timed nothing else.
-
-    `unit` is `ns`, or `instructions` (of user and kernel mode) on an emulated board; None = the runtime gives no
-    costs, and every total is None. Totals are over `iterations` inferences; `inferences_total` is these inferences
-    whole, so it also has what lies between the nodes. A profiler slows inferences down: no figure here is a latency.
-    `fell_back` are the nodes that ran on another provider than the session's first, `in_float` those that compute
-    floats in a model that has 8-bit nodes (`quantized`). `unavailable` says why something could not be had.
-    """
-
-    unit: str | None
-    source: str | None
-    iterations: int
-    inferences_total: int | None = None
-    quantized: bool = False
-    operators: tuple[OperatorCost, ...] = ()
-    nodes: NodeGroup | None = None
-    fell_back: NodeGroup | None = None
-    in_float: NodeGroup | None = None
-    unavailable: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counters:
-    """Hardware events of `iterations` inferences together: user mode, all threads, in a pass that timed nothing.
-
-    None = not counted; `unavailable` says why. What the PMU counted only part of the time is not scaled up but None.
-    """
-
-    iterations: int
-    instructions: int | None = None
-    cycles: int | None = None
-    cache_misses: int | None = None
-    branch_misses: int | None = None
-    unavailable: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trial:
     """Everything one process on the board gave.
@@ -167,6 +103,7 @@ class Trial:
     memory: MemoryPhases | None = None
     profile: OperatorProfile | None = None
     counters: Counters | None = None
+    sustained: Sustained | None = None
     used: Mapping[str, Any] = field(default_factory=dict[str, Any])
     state_before: Mapping[str, Any] = field(default_factory=dict[str, Any])
     state_after: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -43,6 +43,8 @@ def run_command_task(task: Task) -> dict[str, Any]:
         return _memory(task)
     if task.kind == "latency":
         return _latency(task)
+    if task.kind == "sustained":
+        raise CellFailure(UNSUPPORTED, "a program as runtime runs its inferences itself, so it has no sustained run")
     nothing = {"unavailable": {"time" if task.kind == "profile" else "instructions": _NOT_TOLD}}
     if task.kind == "profile":
         return {"profile": {"unit": None, "source": None, "iterations": 0, **nothing}, "used": _used(task, None)}

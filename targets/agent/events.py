@@ -55,6 +55,7 @@ def result_event(
         "memory": None,
         "profile": None,
         "counters": None,
+        "sustained": None,
         **answer,
         "state_before": before,
         "state_after": read_state(root),

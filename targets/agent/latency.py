@@ -9,12 +9,12 @@ import resource
 import statistics
 import time
 from array import array
-from dataclasses import dataclass
 from itertools import repeat
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .arrays import encode_int64
+from .pacing import Timed, paced_series
 from .phase import enter_phase
 from .runtimes import LoadedModel
 from .tasks import Task, elapsed_ns, feeds, first_inference, guarded, load, read_inputs
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 _CLOCK_STEPS_PER_SAMPLE = 1000  # so that the clock's own step is at most 0.1 % of a sample
 _CLOCK_READS = 200
 _MOST_LOOP_K = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
-    """Samples in ns per inference, and the longest time between two windows: a process that was stopped shows there."""
-
-    samples: array[int]
-    longest_pause_ns: int
 
 
 def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
@@ -54,13 +46,10 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
         lambda: timed_series(model, samples, 1, task.warmup_iterations, task.warmup_seconds, task.max_iterations),
         "while it warmed up",
     ).samples
-    loop_k = task.loop_k or choose_loop_k(warmup[len(warmup) // 2 :], clock_step_ns())
+    loop_k = 1 if task.rate_hz else task.loop_k or choose_loop_k(warmup[len(warmup) // 2 :], clock_step_ns())
     enter_phase("steady")
     before = resource.getrusage(resource.RUSAGE_SELF)
-    steady = guarded(
-        lambda: timed_series(model, samples, loop_k, task.iterations, task.min_seconds, task.max_iterations),
-        "in its steady inferences",
-    )
+    steady = guarded(lambda: _steady_series(task, model, samples, loop_k), "in its steady inferences")
     after = resource.getrusage(resource.RUSAGE_SELF)
     gc.enable()
     return {
@@ -74,12 +63,25 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
             "import_ns": task.import_ns,
             "distinct_inputs": len(samples),
             "longest_pause_ns": steady.longest_pause_ns,
+            **_rate_facts(task, steady),
             "voluntary_switches": after.ru_nvcsw - before.ru_nvcsw,
             "involuntary_switches": after.ru_nivcsw - before.ru_nivcsw,
             "affinity": sorted(os.sched_getaffinity(0)),
             "major_faults": after.ru_majflt - before.ru_majflt,
         },
     }
+
+
+def _steady_series(task: Task, model: LoadedModel, inputs: list[dict[str, NDArray[Any]]], loop_k: int) -> Timed:
+    if task.rate_hz:
+        return paced_series(model, inputs, task.rate_hz, task.iterations, task.min_seconds, task.max_iterations)
+    return timed_series(model, inputs, loop_k, task.iterations, task.min_seconds, task.max_iterations)
+
+
+def _rate_facts(task: Task, steady: Timed) -> dict[str, Any]:
+    if not task.rate_hz:
+        return {}
+    return {"rate_hz": task.rate_hz, "period_ns": round(1e9 / task.rate_hz), "late_starts": steady.late_starts}
 
 
 def choose_loop_k(warmup_ns: array[int], step_ns: int) -> int:

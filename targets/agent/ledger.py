@@ -51,6 +51,10 @@ def task_for(session: Session, step: Step) -> dict[str, Any]:
         "min_seconds": job.min_seconds,
         "max_iterations": job.max_iterations,
         "emulated": job.mode == "count",
+        "rate_hz": job.rate_hz,
+        "sustained_window_s": job.sustained_window_s,
+        "sustained_limit_s": job.sustained_limit_s,
+        "root": job.root,
     }
 
 

@@ -9,7 +9,8 @@ from .job import Job, JobBlock, JobCell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One process of one cell. `kind` is `check`, `memory`, `profile`, `counters`, `latency` or `count`."""
+    """One process of one cell. `kind` is `check`, `memory`, `profile`, `counters`, `latency`, `count` or
+    `sustained`."""
 
     kind: str
     cell: JobCell
@@ -35,6 +36,7 @@ def _fresh(job: Job) -> tuple[Group, ...]:
     steps = [*_once(job, job.cells)]
     for block in job.blocks:
         steps += _block_steps(job, block, "latency")
+    steps += _sustained(job)  # last: it leaves the board hot
     return tuple(Group(steps=(step,), forked=False) for step in steps)
 
 
@@ -67,6 +69,15 @@ def _once(job: Job, cells: tuple[JobCell, ...]) -> tuple[Step, ...]:
         Step(kind=kind, cell=cell, block=first.block, attempt=first.attempt, position=position)
         for position, (kind, cell) in enumerate(wanted)
     )
+
+
+def _sustained(job: Job) -> list[Step]:
+    last = job.blocks[-1] if job.blocks else JobBlock(block=0, attempt=0, order=())
+    cells = [cell for cell in job.cells if cell.sustained]
+    return [
+        Step(kind="sustained", cell=cell, block=last.block, attempt=last.attempt, position=position)
+        for position, cell in enumerate(cells)
+    ]
 
 
 def _can_check(cell: JobCell) -> bool:

@@ -80,6 +80,10 @@ def _perform(raw: dict[str, Any], module: ModuleType | None) -> dict[str, Any]:
         from .latency import measure_latency
 
         return measure_latency(task, module)
+    if task.kind == "sustained":
+        from .sustained import run_sustained
+
+        return run_sustained(task, module)
     if task.kind == "counters":
         from .pmu import measure_counters
 

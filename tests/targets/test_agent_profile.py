@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hilbench.harness.collect import trial_from_event
 from hilbench.harness.trialrow import trial_from_row, trial_to_row
+from hilbench.reports.measured import OperatorProfile
 from hilbench.reports.operators import rest, share, side_by_side
-from hilbench.reports.record import FIGURE_KINDS, OperatorProfile, TrialKind
+from hilbench.reports.record import FIGURE_KINDS, TrialKind
 from hilbench.targets.agent.ops_tflite import operators_without_costs
 from hilbench.targets.agent.trace_onnx import MOST_LISTED, profile_of_trace, read_trace
 from onnx import helper
