@@ -24,6 +24,7 @@ STILL_MEDIANS = 2  # … and two inferences longer than usual, so that a slow mo
 OTHERS = 0.10  # of one processor
 STOLEN = 0.01
 WARMER_C = 10.0
+CAPPED = 0.95  # of a frequency that was set
 
 State = Mapping[str, Any]
 
@@ -156,7 +157,19 @@ def _throttled(before: State, after: State) -> Iterator[tuple[str, str]]:
         held = sorted(name for name, level in (state.get("cooling") or {}).items() if level > 0)
         if held:
             yield "throttled", f"heat held clocks back ({', '.join(held)})"
-            return
+            break
+    yield from _below_fixed(after)
+
+
+def _below_fixed(state: State) -> Iterator[tuple[str, str]]:
+    """Processors whose limits are one frequency, but that run slower: firmware may cap them without a word."""
+    kinds = ("cpu_freq_khz", "cpu_freq_min_khz", "cpu_freq_max_khz")
+    current, lowest, highest = (state.get(kind) or [] for kind in kinds)
+    if not len(current) == len(lowest) == len(highest):
+        return  # a processor came or went while they were read
+    slow = [now for now, low, high in zip(current, lowest, highest, strict=True) if low == high and now < CAPPED * low]
+    if slow:
+        yield "throttled", f"a processor ran at {min(slow) / 1000:.0f} MHz, below the frequency that was set"
 
 
 def _largest_rise(before: Any, after: Any) -> float | None:

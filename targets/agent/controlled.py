@@ -14,7 +14,7 @@ from typing import Any
 from .identity import boot_id, start_ticks
 from .job import AS_SHIPPED, CONTROLLED, Job
 from .state import board_now
-from .tuning import Tuning, TuningError, check_all, plan_tuning, write_all
+from .tuning import Tuning, TuningError, check_all, check_permission, plan_tuning, write_all
 from .tuningfile import Owner, bring_back, locked, owner_lives, read, save, saved_path
 from .watchdog import start_watchdog
 
@@ -94,6 +94,7 @@ def _control(root: Path, frequency_khz: int | None, jobdir: Path, agent_path: st
     tuning = plan_tuning(root, frequency_khz)
     if root == Path("/") and not set(tuning.cpus) <= os.sched_getaffinity(0):
         raise TuningError(f"this account may not run on the processors {', '.join(map(str, tuning.cpus))}")
+    check_permission(root, tuning)
     with locked(root) as path:
         save(path, _this_agent(), tuning)
     try:

@@ -88,6 +88,13 @@ def write_all(root: Path, writes: Iterable[Write]) -> None:
             raise TuningError(f"/{path} cannot be set to {value}: {error.strerror}") from error
 
 
+def check_permission(root: Path, tuning: Tuning) -> None:
+    """Raise TuningError where this account may not set what a tuning sets, before anything is changed."""
+    for path in tuning.wanted:
+        if not os.access(root / path, os.W_OK):
+            raise TuningError(f"this account may not set /{path}")
+
+
 def check_all(root: Path, wanted: Mapping[str, str]) -> None:
     """Read the values back. Raises TuningError where the board has another one than was written."""
     for path, value in wanted.items():

@@ -107,13 +107,15 @@ def read(path: Path) -> Saved | None:
 def bring_back(root: Path, path: Path, saved: Saved) -> None:
     """Write everything back, read it, and forget the file.
 
-    One write that fails keeps no other from being made. Raises TuningError; then the file stays for the next one.
+    What the board reads afterwards decides: a write that fails keeps no other from being made, and does no harm where
+    nothing had been changed. Raises TuningError; then the file stays for the next one.
     """
     if saved.owner.boot == boot_id():
         failures = [failure for write in saved.restore if (failure := _failure(root, write)) is not None]
-        if failures:
-            raise TuningError(f"{failures[0]} ({path} keeps what was there before)")
-        check_all(root, saved.before)
+        try:
+            check_all(root, saved.before)
+        except TuningError as error:
+            raise TuningError(f"{failures[0] if failures else error} ({path} keeps what was before)") from error
     path.unlink(missing_ok=True)
 
 

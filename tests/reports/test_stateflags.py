@@ -86,6 +86,17 @@ def test_each_finding_has_its_sentence_and_its_effect_in_each_profile(
         assert says in flag.text
 
 
+def test_processor_below_the_frequency_that_was_set_was_throttled() -> None:
+    fixed = {"cpu_freq_min_khz": [1_500_000] * 2, "cpu_freq_max_khz": [1_500_000] * 2}
+    slow = timed({**fixed, "cpu_freq_khz": [1_500_000, 1_000_000]}, fixed)
+    assert [flag.text for flag in flags(slow, "controlled")] == [
+        "a processor ran at 1000 MHz, below the frequency that was set"
+    ]
+    assert found(timed({**fixed, "cpu_freq_khz": [1_500_000, 1_499_000]}, fixed)) == []
+    free = {"cpu_freq_min_khz": [600_000], "cpu_freq_max_khz": [1_500_000]}
+    assert found(timed({**free, "cpu_freq_khz": [600_000]}, free)) == []
+
+
 def test_throttling_is_a_result_as_shipped_and_invalidates_when_controlled() -> None:
     throttled = timed({"thermal_throttles": 1})
     assert found(throttled, "as-shipped") == [("throttled", "result")]

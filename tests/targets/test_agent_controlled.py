@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,7 @@ from .agent_jobs import PYTHON, agent, agent_file, alive, cell, job, of_kind, ru
 
 POLICY = "sys/devices/system/cpu/cpufreq/policy0"
 SHIPPED = {"scaling_governor": "ondemand", "scaling_min_freq": "600000", "scaling_max_freq": "1500000"}
+SYSTEM_PYTHON, NOBODY = "/usr/bin/python3", 65534
 TUNED = {"scaling_governor": "performance", "scaling_min_freq": "1800000", "scaling_max_freq": "1800000"}
 
 
@@ -188,6 +191,52 @@ def test_setting_that_does_not_take_is_noticed_and_all_others_are_brought_back(t
     assert (root / POLICY / "scaling_min_freq").read_text().strip() == "600000"
 
 
+@pytest.mark.parametrize("name", ["scaling_governor", "scaling_max_freq"])
+def test_setting_that_is_refused_leaves_nothing_behind_for_later_jobs(tmp_path: Path, name: str) -> None:
+    root = board(tmp_path / "board")
+    fixed = root / POLICY / name
+    fixed.unlink()
+    fixed.symlink_to("/proc/sys/kernel/ostype")  # can be read, and not be written even by root
+    events = run_job(tmp_path, controlled(tmp_path, root, profile_required=False))
+    (tuning,) = of_kind(events, "tuning")
+    assert (tuning["profile"], tuning["settings"]) == ("as-shipped", None)
+    assert f"/{POLICY}/{name}" in tuning["reason"]
+    assert "brought back" not in tuning["reason"]
+    assert {n: v for n, v in settings(root).items() if n != name} == {n: v for n, v in SHIPPED.items() if n != name}
+    assert boost(root) == "1"
+    assert not saved_path(root).exists()
+
+
+def test_account_without_rights_goes_on_as_shipped_and_says_what_it_may_not_set(tmp_path: Path) -> None:
+    """As the account nobody, with the system's interpreter, whose folders it may read; a program needs no runtime."""
+    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    try:
+        root = board(folder / "board")
+        jobdir = folder / "job"
+        (root / "var/tmp").mkdir(parents=True)
+        jobdir.mkdir()
+        program = ("sh", "-c", "sleep 0.01; echo '{\"latency_ns\": [5, 6]}'")
+        one = {"check": False, "python": SYSTEM_PYTHON, "runtime": "command", "command": program}
+        given = job(cell("a", tmp_path, **one), board_profile="controlled", profile_required=False, root=str(root))
+        (jobdir / "job.json").write_text(job_to_json(given))
+        for path in (folder, jobdir, root / "var/tmp"):
+            path.chmod(0o777)
+        (root / "sys/devices/system/cpu/cpufreq/boost").chmod(0o444)
+        argv = [SYSTEM_PYTHON, agent_file(folder), "run", jobdir]
+        account: dict[str, Any] = {} if os.geteuid() else {"user": NOBODY, "group": NOBODY, "extra_groups": ()}
+        done = subprocess.run(argv, capture_output=True, check=False, **account)
+        assert (done.returncode, done.stderr) == (0, b"")
+        events = parse_journal((jobdir / JOURNAL).read_bytes())
+        reason = of_kind(events, "tuning")[0]["reason"]
+        assert reason == "this account may not set /sys/devices/system/cpu/cpufreq/boost"
+        (memory, latency) = of_kind(events, "trial")
+        assert latency["used"]["board_profile"] == "as-shipped"
+        assert memory["memory"]["unavailable"]["cgroup_peak_bytes"]
+        assert not saved_path(root).exists()
+    finally:
+        shutil.rmtree(folder)
+
+
 def test_setting_that_cannot_be_brought_back_keeps_no_other_from_it(tmp_path: Path) -> None:
     root = board(tmp_path, **TUNED)
     gone = "sys/devices/system/cpu/cpufreq/policy9/scaling_governor"
@@ -246,7 +295,7 @@ def save_state(root: Path, *, restore: list[list[str]], pid: int = 1, ticks: int
     path = saved_path(root)
     path.parent.mkdir(parents=True, exist_ok=True)
     owner = {"pid": pid, "start_ticks": ticks, "boot": boot or boot_id()}
-    path.write_text(json.dumps({"owner": owner, "restore": restore, "before": {}}))
+    path.write_text(json.dumps({"owner": owner, "restore": restore, "before": dict(restore)}))
     return path
 
 

@@ -73,6 +73,16 @@ def test_job_survives_its_file(tmp_path: Path) -> None:
     assert job_from_json(job_to_json(given)) == given
 
 
+def test_job_of_an_older_controller_still_parses(tmp_path: Path) -> None:
+    given = job(cell("a", tmp_path))
+    old = json.loads(job_to_json(given))
+    for name in ("board_profile", "profile_required", "frequency_khz", "root", "rate_hz"):
+        del old[name]
+    for name in ("profile", "counters", "sustained", "command"):
+        del old["cells"][0][name]
+    assert job_from_json(json.dumps(old)) == given
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
