@@ -7,6 +7,7 @@ import mmap
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hilbench.harness.collect import trial_from_event
 from hilbench.harness.trialfacts import memory_from_facts
@@ -15,8 +16,9 @@ from hilbench.reports.memorydelta import deltas
 from hilbench.reports.record import MemoryPhases
 from hilbench.targets.agent.cgroup import PeakGroup
 from hilbench.targets.agent.memory import is_mapped, resident_split
+from onnx import helper
 
-from .agent_jobs import cell, face_cell, job, of_kind, run_job
+from .agent_jobs import cell, face_cell, job, of_kind, run_job, save_onnx
 
 ROLLUP = """5568c6483000-7fffe3cbd000 ---p 00000000 00:00 0                          [rollup]
 Rss:                1728 kB
@@ -58,6 +60,19 @@ def test_every_phase_has_its_split(events: list[dict[str, Any]]) -> None:
     assert 0 < memory["private_bytes"] <= memory["pss_bytes"] <= memory["anon_bytes"] + memory["file_bytes"]
     assert memory["splits"]["load"]["anon_bytes"] > memory["splits"]["baseline"]["anon_bytes"]
     assert memory["runtime_bytes"] > 5e6
+
+
+def test_peak_of_the_load_is_not_that_of_the_phases_after_it(tmp_path: Path) -> None:
+    """32 MiB of weights that are summed once: loading holds them twice, as file and as tensor, running once."""
+    nodes = [
+        helper.make_node("ReduceSum", ["w"], ["s"], keepdims=0),
+        helper.make_node("ReduceMean", ["x"], ["m"], keepdims=0),
+        helper.make_node("Add", ["s", "m"], ["y"]),
+    ]
+    model = save_onnx(tmp_path / "heavy.onnx", nodes, w=np.ones((8, 1024, 1024), np.float32))
+    heavy = cell("heavy", tmp_path, model=model, graph_optimization="disabled", check=False)
+    memory = memory_of(run_job(tmp_path, job(heavy, blocks=0, iterations=5)), "heavy")
+    assert memory["load_peak_bytes"] > memory["steady_peak_bytes"] + 16 * 2**20
 
 
 def test_settings_that_decide_about_memory_are_recorded(events: list[dict[str, Any]]) -> None:
