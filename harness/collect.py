@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..reports.record import Samples, Trial, TrialKind
-from .trialfacts import counters_from_facts, memory_from_facts, profile_from_facts, sustained_from_facts
+from .trialfacts import parts_from_facts
 
 
 def trial_from_event(event: Mapping[str, Any]) -> Trial:
@@ -30,10 +30,7 @@ def trial_from_event(event: Mapping[str, Any]) -> Trial:
         warmup=_series(event.get("warmup")),
         samples=_series(event.get("samples")),
         counter_source=event.get("counter_source"),
-        memory=memory_from_facts(event.get("memory")),
-        profile=profile_from_facts(event.get("profile")),
-        counters=counters_from_facts(event.get("counters")),
-        sustained=sustained_from_facts(event.get("sustained")),
+        **parts_from_facts(event),
         used=event.get("used") or {},
         state_before=event.get("state_before") or {},
         state_after=event.get("state_after") or {},

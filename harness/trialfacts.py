@@ -62,3 +62,17 @@ def _group(facts: Facts | None) -> NodeGroup | None:
         return None
     listed = tuple(NodeCost(**one) for one in facts["listed"])
     return NodeGroup(number=int(facts["number"]), total=facts["total"], listed=listed)
+
+
+_READ = {
+    "memory": memory_from_facts,
+    "profile": profile_from_facts,
+    "counters": counters_from_facts,
+    "sustained": sustained_from_facts,
+}
+PARTS = tuple(_READ)
+
+
+def parts_from_facts(facts: Facts) -> dict[str, Any]:
+    """All structured parts of a trial; None for what it has not, as in rows and journals of older versions."""
+    return {name: read(facts.get(name)) for name, read in _READ.items()}

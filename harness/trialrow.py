@@ -9,7 +9,7 @@ from typing import Any
 
 from ..reports.record import Trial, TrialKind
 from .series import pack, unpack
-from .trialfacts import counters_from_facts, memory_from_facts, profile_from_facts, sustained_from_facts
+from .trialfacts import PARTS, parts_from_facts
 
 _FACTS = (
     "position",
@@ -28,10 +28,9 @@ _FACTS = (
 def trial_to_row(trial: Trial) -> dict[str, Any]:
     """The columns of a trial."""
     facts: dict[str, Any] = {name: getattr(trial, name) for name in _FACTS}
-    facts["memory"] = None if trial.memory is None else asdict(trial.memory)
-    facts["sustained"] = None if trial.sustained is None else asdict(trial.sustained)
-    facts["counters"] = None if trial.counters is None else asdict(trial.counters)
-    facts["profile"] = None if trial.profile is None else asdict(trial.profile)
+    for name in PARTS:
+        part = getattr(trial, name)
+        facts[name] = None if part is None else asdict(part)
     return {
         "trial_id": trial.trial_id,
         "cell_id": trial.cell_id,
@@ -47,21 +46,16 @@ def trial_to_row(trial: Trial) -> dict[str, Any]:
 def trial_from_row(row: Mapping[str, Any]) -> Trial:
     """The trial that `trial_to_row` was given."""
     facts: dict[str, Any] = json.loads(row["facts"])
-    memory = memory_from_facts(facts.pop("memory"))
-    profile = profile_from_facts(facts.pop("profile", None))  # stores of older versions have none
-    counters = counters_from_facts(facts.pop("counters", None))
-    sustained = sustained_from_facts(facts.pop("sustained", None))
+    parts = parts_from_facts(facts)
+    plain = {name: value for name, value in facts.items() if name not in PARTS}
     return Trial(
         trial_id=row["trial_id"],
         cell_id=row["cell_id"],
         kind=TrialKind(row["kind"]),
         block=row["block"],
         attempt=row["attempt"],
-        memory=memory,
-        profile=profile,
-        counters=counters,
-        sustained=sustained,
         warmup=unpack(row["warmup"]),
         samples=unpack(row["samples"]),
-        **facts,
+        **parts,
+        **plain,
     )

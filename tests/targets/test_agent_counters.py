@@ -10,11 +10,10 @@ from typing import Any, cast
 
 import pytest
 from hilbench.harness.collect import trial_from_event
-from hilbench.harness.trialrow import trial_from_row, trial_to_row
 from hilbench.targets.agent.perf_event import refusal
 from hilbench.targets.agent.pmu import NAMES, EventGroup, count_groups, unavailable, whole_count
 
-from .agent_jobs import cell, job, of_kind, run_job
+from .agent_jobs import cell, job, of_kind, run_job, stored
 
 
 @pytest.mark.parametrize(
@@ -85,4 +84,4 @@ def test_counters_are_counts_or_reasons_on_this_machine(tmp_path: Path, threads:
         assert counters[name] is None or counters[name] > 50
     trial = trial_from_event(event)
     assert trial.counters is not None
-    assert trial_from_row(trial_to_row(trial)).counters == trial.counters
+    assert stored(trial).counters == trial.counters

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 from hilbench.harness.collect import trial_from_event
 from hilbench.harness.trialfacts import memory_from_facts
-from hilbench.harness.trialrow import trial_from_row, trial_to_row
 from hilbench.reports.memorydelta import deltas
 from hilbench.reports.record import MemoryPhases
 from hilbench.targets.agent.cgroup import PeakGroup
 from hilbench.targets.agent.memory import is_mapped, resident_split
 from onnx import helper
 
-from .agent_jobs import cell, face_cell, job, of_kind, run_job, save_onnx
+from .agent_jobs import cell, face_cell, job, of_kind, run_job, save_onnx, stored
 
 ROLLUP = """5568c6483000-7fffe3cbd000 ---p 00000000 00:00 0                          [rollup]
 Rss:                1728 kB
@@ -167,7 +166,7 @@ def test_memory_survives_the_journal_and_the_store(events: list[dict[str, Any]])
     trial = trial_from_event(of_kind(events, "trial", kind="memory", cell="face")[0])
     assert trial.memory is not None
     assert trial.memory.splits["first"]["pss_bytes"]
-    assert trial_from_row(trial_to_row(trial)).memory == trial.memory
+    assert stored(trial).memory == trial.memory
 
 
 def test_memory_of_older_agents_still_reads() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hilbench.harness.collect import trial_from_event
-from hilbench.harness.trialrow import trial_from_row, trial_to_row
 from hilbench.reports.measured import Sustained, Window
 from hilbench.reports.record import FIGURE_KINDS
 from hilbench.reports.sustained import cold_and_sustained
@@ -20,7 +19,7 @@ from hilbench.targets.agent.schedule import schedule
 from hilbench.targets.agent.sustained import is_steady
 from numpy.typing import NDArray
 
-from .agent_jobs import cell, job, of_kind, run_job
+from .agent_jobs import cell, job, of_kind, run_job, stored
 
 FEEDS = [{"x": np.array([float(number)])} for number in range(3)]
 
@@ -179,4 +178,4 @@ def test_rate_and_long_run_on_this_machine(tmp_path: Path) -> None:
         assert (name in run["unavailable"]) == (run["windows"][0][name] is None)
     trial = trial_from_event(event)
     assert trial.kind not in FIGURE_KINDS
-    assert trial_from_row(trial_to_row(trial)).sustained == trial.sustained
+    assert stored(trial).sustained == trial.sustained
