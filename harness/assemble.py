@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..reports.record import Accuracy, ArtifactFacts, Budget, Outcome, Record, RunRecord, Trial, TrialKind
+from ..reports.record import FIGURE_KINDS, Accuracy, ArtifactFacts, Budget, Outcome, Record, RunRecord, Trial
 from .answers import unpacked
 from .blocks import TWIN, counting_trials
 from .store import MOVED, Note, RunRow, Store
@@ -147,7 +147,7 @@ def _outcome(
     if failed is not None:
         return Outcome(failed["outcome"]), failed["reason"]
     planned = run.facts["blocks"][board]
-    done = len({t.block for t in trials if t.kind is not TrialKind.MEMORY})
+    done = len({t.block for t in trials if t.kind in FIGURE_KINDS})
     if done < planned:
         what = "processes" if facts["emulated"] else "blocks"
         measured = f"{done} of {planned} {what} were measured" if done else "nothing was measured"

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..reports.record import MemoryPhases, Samples, Trial, TrialKind
-
-_MEMORY = ("baseline_bytes", "load_peak_bytes", "first_peak_bytes", "steady_peak_bytes", "anon_bytes", "file_bytes")
-
+from ..reports.record import Samples, Trial, TrialKind
+from .trialfacts import parts_from_facts
 
 _NEEDED = {
     "trial": ("kind", "block", "attempt", "position", "started_at"),
@@ -34,7 +32,6 @@ def trial_from_event(event: Mapping[str, Any]) -> Trial:
     """The trial that a `trial` event of the journal describes (arrays already decoded)."""
     cell, kind = str(event["cell"]), TrialKind(event["kind"])
     block, attempt = int(event["block"]), int(event["attempt"])
-    memory: Mapping[str, Any] | None = event.get("memory")
     return Trial(
         trial_id=f"{cell}#{kind.value}#{block}#{attempt}",
         cell_id=cell,
@@ -50,16 +47,11 @@ def trial_from_event(event: Mapping[str, Any]) -> Trial:
         warmup=_series(event.get("warmup")),
         samples=_series(event.get("samples")),
         counter_source=event.get("counter_source"),
-        memory=None if memory is None else _memory(memory),
+        **parts_from_facts(event),
         used=event.get("used") or {},
         state_before=event.get("state_before") or {},
         state_after=event.get("state_after") or {},
     )
-
-
-def _memory(facts: Mapping[str, Any]) -> MemoryPhases:
-    phases = {name: facts.get(name) for name in _MEMORY}
-    return MemoryPhases(**phases, method=str(facts.get("method") or "clear_refs"))
 
 
 def _series(value: Any) -> Samples:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..reports.record import MemoryPhases, Trial, TrialKind
+from ..reports.record import Trial, TrialKind
 from .series import pack, unpack
+from .trialfacts import PARTS, parts_from_facts
 
 COLUMNS = ("trial_id", "cell_id", "kind", "block", "attempt", "facts", "warmup", "samples")
 _FACTS = (
@@ -28,7 +29,9 @@ _FACTS = (
 def trial_to_row(trial: Trial) -> dict[str, Any]:
     """The columns of a trial."""
     facts: dict[str, Any] = {name: getattr(trial, name) for name in _FACTS}
-    facts["memory"] = None if trial.memory is None else asdict(trial.memory)
+    for name in PARTS:
+        part = getattr(trial, name)
+        facts[name] = None if part is None else asdict(part)
     return {
         "trial_id": trial.trial_id,
         "cell_id": trial.cell_id,
@@ -45,15 +48,16 @@ def trial_from_row(row: Sequence[Any]) -> Trial:
     """The trial that `trial_to_row` was given, from its columns in the order of COLUMNS."""
     trial_id, cell_id, kind, block, attempt, text, warmup, samples = row
     facts: dict[str, Any] = json.loads(text)
-    memory = facts.pop("memory")
+    parts = parts_from_facts(facts)
+    plain = {name: value for name, value in facts.items() if name not in PARTS}
     return Trial(
         trial_id=trial_id,
         cell_id=cell_id,
         kind=TrialKind(kind),
         block=block,
         attempt=attempt,
-        memory=None if memory is None else MemoryPhases(**memory),
         warmup=unpack(warmup),
         samples=unpack(samples),
-        **facts,
+        **parts,
+        **plain,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .export import flat_cell, flat_columns
-from .record import RunRecord, Samples, TrialKind
+from .record import FIGURE_KINDS, RunRecord, Samples, TrialKind
 from .summary import summarize
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _series(run: RunRecord) -> Iterator[_Series]:
     for record in run.records:
         for trials, twin in ((record.trials, False), (record.twin_trials, True)):
             for trial in trials:
-                if trial.kind is TrialKind.MEMORY:
+                if trial.kind not in FIGURE_KINDS:
                     continue
                 for phase, values in (("warmup", trial.warmup), ("steady", trial.samples)):
                     timed = trial.kind is TrialKind.LATENCY

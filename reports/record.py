@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .measured import Counters, OperatorProfile, Sustained
+
 Samples = NDArray[np.int64]
 
 
@@ -34,21 +36,43 @@ class TrialKind(StrEnum):
     LATENCY = "latency"  # samples in ns per inference: real boards
     COUNT = "count"  # samples in user-mode instructions per inference: emulated boards
     MEMORY = "memory"  # memory phases, no samples
+    PROFILE = "profile"  # costs by operator, no samples
+    COUNTERS = "counters"  # hardware events, no samples
+    SUSTAINED = "sustained"  # one long run into the heat; samples are those of its last windows
+
+
+FIGURE_KINDS = frozenset({TrialKind.LATENCY, TrialKind.COUNT})  # what a block is made of; the others run once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPhases:
     """Absolute peaks of resident memory by phase, in bytes (VmHWM after clear_refs), and the split at the end.
 
-    `anon_bytes` and `file_bytes` are the resident anonymous and file-backed parts after the steady phase.
+    `runtime_bytes` is the interpreter with the runtime imported, `baseline_bytes` that with the inputs read: the bare
+    runtime, over which a model's own need is counted. After the steady phase: `anon_bytes` and `file_bytes` are the
+    resident anonymous and file-backed parts, `pss_bytes` counts shared pages by their share, `private_bytes` what no
+    other process has, `swap_bytes` what was swapped out; `splits` has the same after each phase.
+    `cgroup_peak_bytes` is the peak of a fresh cgroup from before the load on, with page cache and kernel memory.
+    `model_bytes` is the model's file, `model_mapped` whether it is mapped, so that its weights are file-backed.
+    `settings` decide how much a runtime holds on to; `unavailable` says why something is None.
     """
 
+    runtime_bytes: int | None = None
     baseline_bytes: int | None = None
     load_peak_bytes: int | None = None
     first_peak_bytes: int | None = None
     steady_peak_bytes: int | None = None
     anon_bytes: int | None = None
     file_bytes: int | None = None
+    pss_bytes: int | None = None
+    private_bytes: int | None = None
+    swap_bytes: int | None = None
+    cgroup_peak_bytes: int | None = None
+    splits: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict[str, Mapping[str, int | None]])
+    model_bytes: int | None = None
+    model_mapped: bool | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    unavailable: Mapping[str, str] = field(default_factory=dict[str, str])
     method: str = "clear_refs"
 
 
@@ -77,6 +101,9 @@ class Trial:
     samples: Samples = field(default_factory=lambda: np.empty(0, np.int64))
     counter_source: str | None = None
     memory: MemoryPhases | None = None
+    profile: OperatorProfile | None = None
+    counters: Counters | None = None
+    sustained: Sustained | None = None
     used: Mapping[str, Any] = field(default_factory=dict[str, Any])
     state_before: Mapping[str, Any] = field(default_factory=dict[str, Any])
     state_after: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -1,4 +1,4 @@
-"""The agent's command line. `start|run|status|stop JOBDIR`, `expire JOBDIR DONE`; `worker` and `importer` are its own.
+"""The agent's command line. `start|run|status|stop JOBDIR`, `expire JOBDIR DONE`; others are for its own processes.
 
 Standard library only, Python 3.10 or newer; a worker's interpreter also has numpy and the runtime. Each command prints
 one JSON object, or exits with status 2 and one sentence on stderr.
@@ -29,6 +29,10 @@ def main(arguments: list[str]) -> int:
         from .worker import run_importer
 
         return run_importer(int(rest[1]), int(rest[2]), rest[0])
+    if command == "watchdog" and len(rest) == 4:
+        from .watchdog import run_watchdog
+
+        return run_watchdog(Path(rest[0]), Path(rest[1]), int(rest[2]), int(rest[3]))
     from .daemon import AgentError
     from .job import JobError
 

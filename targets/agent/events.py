@@ -6,6 +6,7 @@ import os
 import platform
 from array import array
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from .arrays import encode_int64
@@ -30,7 +31,7 @@ def start_event(job_id: str, agent_sha256: str, of: int) -> dict[str, Any]:
 
 
 def result_event(
-    step: Step, answer: Mapping[str, Any], before: Mapping[str, Any], started_at: str, *, forked: bool
+    step: Step, answer: Mapping[str, Any], before: Mapping[str, Any], started_at: str, *, forked: bool, root: Path
 ) -> dict[str, Any]:
     """A `check` or a `trial`; what this kind of process does not measure is None or an empty array."""
     if step.kind == "check":
@@ -52,9 +53,12 @@ def result_event(
         "samples": nothing,
         "counter_source": None,
         "memory": None,
+        "profile": None,
+        "counters": None,
+        "sustained": None,
         **answer,
         "state_before": before,
-        "state_after": read_state(),
+        "state_after": read_state(root),
     }
 
 

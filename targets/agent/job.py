@@ -6,14 +6,18 @@ The job is one JSON object with the fields of `Job`. The journal is one JSON obj
 
 - `start`   job_id, pid, boot_id, agent (sha256), python, of (planned processes), at
 - `check`   cell, golden {output: Array}, accuracy {output: Array} | null, used, at; the first axis of each is samples
-- `trial`   cell, kind (`latency` `count` `memory`), block, attempt, position, importer, started_at, load_ns, first_ns,
-            loop_k, warmup (`Array`), samples (`Array`), counter_source, memory{…} | null, used{…}, state_before{…},
+- `trial`   cell, kind (`latency` `count` `memory` `profile` `counters` `sustained`), block, attempt, position,
+            importer, started_at, load_ns, first_ns, loop_k, warmup (`Array`), samples (`Array`), counter_source,
+            memory{…} | null, profile{…} | null, counters{…} | null, sustained{…} | null, used{…}, state_before{…},
             state_after{…}
 - `failed`  cell, outcome (`error` `timeout` `unsupported`), reason (one sentence), kind, block, attempt, at: the cell
             gets no more processes
 - `gap`     block, done, of, gap_s, process_ns: nothing is timed for the next `gap_s` seconds, the only time at which
             a journal grows; `process_ns` is how long the process before it took, start and exit included (null where it
             failed, and on emulated boards)
+- `tuning`  asked, profile (what holds), reason, settings {path: value}, before, cpus, left_over, at: once after `start`
+            where `controlled` was asked for, or something of a killed agent was brought back
+- `restored` restored, reason, at: the board's own settings are back, or why not
 - `end`     state (`finished` `stopped`), at
 
 An `Array` is {"dtype": "<i8", "shape": [..], "zlib64": base64 of the zlib-compressed little-endian bytes}.
@@ -28,7 +32,11 @@ from typing import Any
 
 SCHEMA = 1
 MODES = ("latency", "count")
+AS_SHIPPED = "as-shipped"
+CONTROLLED = "controlled"
+BOARD_PROFILES = (AS_SHIPPED, CONTROLLED)
 PROCESS_TIMEOUT_S = 300.0
+SUSTAINED_MARGIN_S = 60.0
 
 
 class JobError(ValueError):
@@ -55,6 +63,10 @@ class JobCell:
     loop_k: int | None = (
         None  # inferences per sample; None = the cell's first latency process chooses, later ones keep it
     )
+    profile: bool = False  # a process that profiles the operators
+    counters: bool = False  # a process that counts hardware events
+    sustained: bool = False  # after all blocks, a run without a break until the board's state is steady
+    command: tuple[str, ...] | None = None  # a program in place of a runtime: its words, with places to be filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,15 @@ class Job:
     `mode` is `latency` (real boards) or `count` (emulated: instructions by the PMU, else the virtual clock). Budgets
     are in iterations, with a least duration on top on real boards only (`min_seconds` is 0 on emulated ones, as guest
     time runs up to nine times slow). `process_timeout_s` bounds one process by the host's idea of time, generously.
+
+    With `rate_hz` an inference starts every 1/`rate_hz` s and the process sleeps in between; None = back to back.
+    A sustained run is timed in windows of `sustained_window_s` and ends after `sustained_limit_s` at the latest;
+    `process_timeout_s` must leave room for it.
+
+    `board_profile` is `as-shipped` or `controlled`: governor, frequency (`frequency_khz`, None = the highest) and boost
+    are set and brought back, and processes run on the fastest cluster. Where that is not possible the job goes on as
+    shipped, or with `profile_required` every cell is `unsupported`. `root` stands for `/` where the board's state and
+    settings are read and set.
     """
 
     job_id: str
@@ -89,6 +110,13 @@ class Job:
     max_iterations: int = 20000
     gap_s: float = 0.0
     process_timeout_s: float = PROCESS_TIMEOUT_S
+    rate_hz: float | None = None
+    sustained_window_s: float = 5.0
+    sustained_limit_s: float = 600.0
+    board_profile: str = AS_SHIPPED
+    profile_required: bool = True
+    frequency_khz: int | None = None
+    root: str = "/"
     schema: int = SCHEMA
 
 
@@ -116,8 +144,8 @@ def job_from_json(text: str) -> Job:
 
 
 def _cell(item: dict[str, Any]) -> JobCell:
-    providers = tuple(item.pop("providers"))
-    return JobCell(providers=providers, **item)
+    providers, command = tuple(item.pop("providers")), item.pop("command", None)
+    return JobCell(providers=providers, command=None if command is None else tuple(command), **item)
 
 
 def _block(item: dict[str, Any]) -> JobBlock:
@@ -126,8 +154,14 @@ def _block(item: dict[str, Any]) -> JobBlock:
 
 
 def _check(job: Job) -> None:
+    if job.board_profile not in BOARD_PROFILES:
+        allowed = ", ".join(BOARD_PROFILES)
+        raise JobError(f"job.json: board_profile is {job.board_profile!r}; allowed: {allowed}")
     if job.mode not in MODES:
         raise JobError(f"job.json: mode is {job.mode!r}; allowed: {', '.join(MODES)}")
+    for cell in job.cells:
+        if cell.command is not None and not cell.command:
+            raise JobError(f"job.json: the command of cell {cell.cell!r} has no words")
     names = [cell.cell for cell in job.cells]
     if len(set(names)) != len(names):
         raise JobError("job.json: two cells have the same name")
@@ -138,5 +172,20 @@ def _check(job: Job) -> None:
             raise JobError(f"job.json: block {block.block} runs a cell twice")
     if not 1 <= job.iterations <= job.max_iterations:
         raise JobError(f"job.json: iterations is {job.iterations}; allowed: 1 to max_iterations ({job.max_iterations})")
+    if job.rate_hz is not None and (job.rate_hz <= 0 or job.mode == "count"):
+        raise JobError(f"job.json: rate_hz is {job.rate_hz:g}; it must be above 0, and an emulated board has no rate")
+    if any(cell.sustained for cell in job.cells):
+        _check_sustained(job)
     if job.warmup_iterations < 0 or job.process_timeout_s <= 0 or job.gap_s < 0:
         raise JobError("job.json: warmup_iterations and gap_s must not be negative, process_timeout_s must be above 0")
+
+
+def _check_sustained(job: Job) -> None:
+    if job.mode == "count":
+        raise JobError("job.json: an emulated board has no heat, so it has no sustained run")
+    if not 0 < job.sustained_window_s <= job.sustained_limit_s:
+        window, limit = f"{job.sustained_window_s:g}", f"{job.sustained_limit_s:g}"
+        raise JobError(f"job.json: sustained_window_s is {window}; it must be above 0 and at most {limit}")
+    if job.sustained_limit_s + SUSTAINED_MARGIN_S > job.process_timeout_s:
+        least = f"{job.sustained_limit_s:g} s and {SUSTAINED_MARGIN_S:g} s more for the rest of the process"
+        raise JobError(f"job.json: process_timeout_s is {job.process_timeout_s:g}; a sustained run needs {least}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import resource
 import statistics
 import time
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .arrays import encode_int64
+from .pacing import Timed, paced_series
 from .phase import enter_phase
 from .runtimes import LoadedModel
 from .tasks import Task, elapsed_ns, feeds, first_inference, guarded, load, read_inputs
@@ -43,14 +45,11 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
     warmup = guarded(
         lambda: timed_series(model, samples, 1, task.warmup_iterations, task.warmup_seconds, task.max_iterations),
         "while it warmed up",
-    )
-    loop_k = task.loop_k or choose_loop_k(warmup[len(warmup) // 2 :], clock_step_ns())
+    ).samples
+    loop_k = 1 if task.rate_hz else task.loop_k or choose_loop_k(warmup[len(warmup) // 2 :], clock_step_ns())
     enter_phase("steady")
     before = resource.getrusage(resource.RUSAGE_SELF)
-    steady = guarded(
-        lambda: timed_series(model, samples, loop_k, task.iterations, task.min_seconds, task.max_iterations),
-        "in its steady inferences",
-    )
+    steady = guarded(lambda: _steady_series(task, model, samples, loop_k), "in its steady inferences")
     after = resource.getrusage(resource.RUSAGE_SELF)
     gc.enable()
     return {
@@ -58,15 +57,31 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
         "first_ns": first_ns,
         "loop_k": loop_k,
         "warmup": encode_int64(warmup),
-        "samples": encode_int64(steady),
+        "samples": encode_int64(steady.samples),
         "used": {
             **model.used(),
             "import_ns": task.import_ns,
             "distinct_inputs": len(samples),
+            "longest_pause_ns": steady.longest_pause_ns,
+            **_rate_facts(task, steady),
+            "voluntary_switches": after.ru_nvcsw - before.ru_nvcsw,
             "involuntary_switches": after.ru_nivcsw - before.ru_nivcsw,
+            "affinity": sorted(os.sched_getaffinity(0)),
             "major_faults": after.ru_majflt - before.ru_majflt,
         },
     }
+
+
+def _steady_series(task: Task, model: LoadedModel, inputs: list[dict[str, NDArray[Any]]], loop_k: int) -> Timed:
+    if task.rate_hz:
+        return paced_series(model, inputs, task.rate_hz, task.iterations, task.min_seconds, task.max_iterations)
+    return timed_series(model, inputs, loop_k, task.iterations, task.min_seconds, task.max_iterations)
+
+
+def _rate_facts(task: Task, steady: Timed) -> dict[str, Any]:
+    if not task.rate_hz:
+        return {}
+    return {"rate_hz": task.rate_hz, "period_ns": round(1e9 / task.rate_hz), "late_starts": steady.late_starts}
 
 
 def choose_loop_k(warmup_ns: array[int], step_ns: int) -> int:
@@ -101,13 +116,15 @@ def timed_series(
     minimum: int,
     seconds: float,
     maximum: int,
-) -> array[int]:
+) -> Timed:
     """Samples until both `minimum` and `seconds` are reached, at most `maximum`; inputs in turn, storage in advance."""
     clock, bind, distinct = time.perf_counter_ns, model.bind, len(inputs)
     samples = array("q", bytes(8 * maximum))
-    until = clock() + int(seconds * 1e9)
-    done = 0
+    end = clock()
+    until = end + int(seconds * 1e9)
+    done = longest_pause_ns = 0
     while done < maximum and (done < minimum or clock() < until):
+        begun = end
         call = bind(inputs[done % distinct])
         if loop_k == 1:
             start = clock()
@@ -119,6 +136,10 @@ def timed_series(
                 call()
             end = clock()
         samples[done] = end - start
+        if start - begun > longest_pause_ns:
+            longest_pause_ns = start - begun
         done += 1
     del samples[done:]
-    return samples if loop_k == 1 else array("q", (round(sample / loop_k) for sample in samples))
+    if loop_k > 1:
+        samples = array("q", (round(sample / loop_k) for sample in samples))
+    return Timed(samples=samples, longest_pause_ns=longest_pause_ns)

@@ -18,6 +18,7 @@ _CLAUSES = {
     "first": "in its first inference",
     "warmup": "while it warmed up",
     "steady": "in its steady inferences",
+    "program": "while its program ran",
     "answer": "while it wrote its answer",
 }
 

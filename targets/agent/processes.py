@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,10 @@ class Worker:
     ended: bool = False
 
 
-def start(argv: list[str], *, site: str | None, threads: int, jobdir: Path) -> Worker:
-    """Start a worker in a process group of its own, in the agent's session.
+def start(
+    argv: list[str], *, site: str | None, threads: int, jobdir: Path, cpus: tuple[int, ...] | None = None
+) -> Worker:
+    """Start a worker in a process group of its own, in the agent's session, on the processors `cpus` (None = any).
 
     Raises CellFailure `unsupported` where the interpreter cannot be started.
     """
@@ -57,7 +60,7 @@ def start(argv: list[str], *, site: str | None, threads: int, jobdir: Path) -> W
                 env=environment,
                 cwd=jobdir,
                 pass_fds=(worker_end,),
-                preexec_fn=os.setpgrp,  # safe: the agent has one thread only
+                preexec_fn=partial(_settle, cpus),  # safe: the agent has one thread only
             )
     except OSError as error:
         os.close(answers)
@@ -66,6 +69,13 @@ def start(argv: list[str], *, site: str | None, threads: int, jobdir: Path) -> W
     finally:
         os.close(worker_end)
     return Worker(process=process, answers=answers, log=log, phase_file=phase_file, oom_kills=read_oom_kills())
+
+
+def _settle(cpus: tuple[int, ...] | None) -> None:
+    """Runs in the new process, before its program."""
+    os.setpgrp()
+    if cpus is not None:
+        os.sched_setaffinity(0, cpus)
 
 
 def send(worker: Worker, request: Mapping[str, Any]) -> None:

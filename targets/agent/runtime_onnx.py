@@ -24,6 +24,7 @@ _LEVELS = {
     "all": "ORT_ENABLE_ALL",
 }
 _ERRORS_ONLY = 3
+_NS_PER_US = 1000
 
 
 class OnnxModel:
@@ -56,6 +57,7 @@ class OnnxModel:
             "threads": self._cell["threads"],
             "graph_optimization": self._cell["graph_optimization"],
             "providers": list(self._session.get_providers()),
+            "memory_settings": _memory_settings(self._session.get_session_options()),
         }
 
     def inspect(self, sample: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
@@ -66,6 +68,18 @@ class OnnxModel:
             return read_profile(profile.read_text(encoding="utf-8"), list(self._session.get_providers()))
         finally:
             profile.unlink(missing_ok=True)
+
+    def operator_costs(self, warmup: int) -> dict[str, Any]:
+        """See LoadedModel."""
+        from .trace_onnx import profile_of_trace, read_trace
+
+        path = Path(self._session.end_profiling())
+        try:
+            with path.open(encoding="utf-8") as lines:
+                totals = read_trace(lines, warmup)
+        finally:
+            path.unlink(missing_ok=True)
+        return profile_of_trace(totals, self._session.get_providers()[0], _NS_PER_US)
 
 
 def load_onnx(module: ModuleType, cell: Mapping[str, Any], profile_prefix: str | None) -> OnnxModel:
@@ -108,6 +122,13 @@ def read_profile(text: str, providers: list[str]) -> dict[str, Any]:
         "ops": dict(sorted(Counter(op for _, op in nodes.values()).items())),
         "fell_back": dict(sorted(Counter(op for provider, op in nodes.values() if provider != first).items())),
     }
+
+
+def _memory_settings(options: Any) -> dict[str, Any]:
+    """What decides how much the session holds on to; memory is compared at equal settings only."""
+    names = ("enable_cpu_mem_arena", "enable_mem_pattern", "enable_mem_reuse")
+    # The arena's growth is not a session option: ONNX Runtime's default doubles it and keeps its peak.
+    return {**{name: getattr(options, name, None) for name in names}, "arena_extend_strategy": "default"}
 
 
 def _shape(shape: Sequence[object]) -> tuple[int | None, ...]:

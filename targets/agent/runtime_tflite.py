@@ -59,6 +59,13 @@ class TfliteModel:
         ops = Counter(str(op["op_name"]) for op in details())
         return {"ops": dict(sorted(ops.items())), "delegates": ops[_DELEGATED]}
 
+    def operator_costs(self, warmup: int) -> dict[str, Any]:  # noqa: ARG002  nothing was timed
+        """See LoadedModel: which operators there are and which compute in float, without costs."""
+        from .ops_tflite import operators_without_costs
+
+        details = getattr(self._interpreter, "_get_ops_details", None)
+        return operators_without_costs(None if details is None else details(), self._cell["runtime"])
+
 
 def load_tflite(module: ModuleType, cell: Mapping[str, Any]) -> TfliteModel:
     """Build the interpreter and allocate its tensors. Raises what the library raises (ValueError, RuntimeError)."""

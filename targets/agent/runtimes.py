@@ -42,9 +42,19 @@ class LoadedModel(Protocol):
         """Operators by what ran them, found with one more inference of `sample`. For check processes only."""
         ...
 
+    def operator_costs(self, warmup: int) -> dict[str, Any]:
+        """What each operator cost since the load, the first `warmup` inferences left out. For profile processes only.
+
+        Fields of OperatorProfile without its unit, totals in ns of the runtime's clock. Where the runtime has no
+        profiler the totals are None, `inferences_total` is missing and `unavailable` says why.
+        """
+        ...
+
 
 def import_runtime(name: str) -> ModuleType:
     """Import a runtime (and numpy with it). Raises CellFailure `unsupported` where this interpreter has none."""
+    if name == "command":
+        raise CellFailure(UNSUPPORTED, "a program as runtime gives times, and an emulated board has none")
     if name not in _MODULES:
         raise CellFailure(UNSUPPORTED, f"the agent knows no runtime {name!r}; it knows {', '.join(sorted(_MODULES))}")
     try:
@@ -61,7 +71,7 @@ def load_model(module: ModuleType, cell: Mapping[str, Any], profile_prefix: str 
     Args:
         module: from `import_runtime`.
         cell: the fields of a JobCell.
-        profile_prefix: where ONNX Runtime may write its profile, for `inspect`.
+        profile_prefix: where ONNX Runtime may write its profile, for `inspect` and `operator_costs`.
     """
     if cell["runtime"] == "onnxruntime":
         from .runtime_onnx import load_onnx

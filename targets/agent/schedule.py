@@ -9,7 +9,8 @@ from .job import Job, JobBlock, JobCell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One process of one cell. `kind` is `check`, `memory`, `latency` or `count`."""
+    """One process of one cell. `kind` is `check`, `memory`, `profile`, `counters`, `latency`, `count` or
+    `sustained`."""
 
     kind: str
     cell: JobCell
@@ -27,7 +28,7 @@ class Group:
 
 
 def schedule(job: Job) -> tuple[Group, ...]:
-    """All processes of a job in order: checks and memory before the first figure of a cell, then block by block."""
+    """All processes of a job in order: what runs once before the first figure of a cell, then block by block."""
     return _forked(job) if job.mode == "count" else _fresh(job)
 
 
@@ -35,6 +36,7 @@ def _fresh(job: Job) -> tuple[Group, ...]:
     steps = [*_once(job, job.cells)]
     for block in job.blocks:
         steps += _block_steps(job, block, "latency")
+    steps += _sustained(job)  # last: it leaves the board hot
     return tuple(Group(steps=(step,), forked=False) for step in steps)
 
 
@@ -59,11 +61,28 @@ def _forked(job: Job) -> tuple[Group, ...]:
 
 def _once(job: Job, cells: tuple[JobCell, ...]) -> tuple[Step, ...]:
     first = job.blocks[0] if job.blocks else JobBlock(block=0, attempt=0, order=())
-    wanted = [("check", cell) for cell in cells if cell.check] + [("memory", cell) for cell in cells if cell.memory]
+    wanted = [("check", cell) for cell in cells if cell.check and _can_check(cell)]
+    wanted += [("memory", cell) for cell in cells if cell.memory]
+    wanted += [("profile", cell) for cell in cells if cell.profile]
+    wanted += [("counters", cell) for cell in cells if cell.counters]
     return tuple(
         Step(kind=kind, cell=cell, block=first.block, attempt=first.attempt, position=position)
         for position, (kind, cell) in enumerate(wanted)
     )
+
+
+def _sustained(job: Job) -> list[Step]:
+    last = job.blocks[-1] if job.blocks else JobBlock(block=0, attempt=0, order=())
+    cells = [cell for cell in job.cells if cell.sustained]
+    return [
+        Step(kind="sustained", cell=cell, block=last.block, attempt=last.attempt, position=position)
+        for position, cell in enumerate(cells)
+    ]
+
+
+def _can_check(cell: JobCell) -> bool:
+    """A program in place of a runtime writes its outputs only where it is told a place for them."""
+    return cell.command is None or any("{outputs}" in word for word in cell.command)
 
 
 def _block_steps(job: Job, block: JobBlock, kind: str) -> list[Step]:

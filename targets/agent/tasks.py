@@ -36,6 +36,11 @@ class Task:
     iterations: int
     min_seconds: float
     max_iterations: int
+    emulated: bool = False
+    rate_hz: float | None = None
+    sustained_window_s: float = 5.0
+    sustained_limit_s: float = 600.0
+    root: str = "/"
     import_ns: int | None = None
 
 

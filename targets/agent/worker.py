@@ -60,6 +60,10 @@ def attempt(task: dict[str, Any], module: ModuleType | None) -> dict[str, Any]:
 
 
 def _perform(raw: dict[str, Any], module: ModuleType | None) -> dict[str, Any]:
+    if raw["cell"].get("command") is not None:
+        from .command import run_command_task
+
+        return run_command_task(Task(**raw))
     if module is None:
         raw["import_ns"], module = _timed_import(raw["cell"]["runtime"])
     task = Task(**raw)
@@ -76,6 +80,18 @@ def _perform(raw: dict[str, Any], module: ModuleType | None) -> dict[str, Any]:
         from .latency import measure_latency
 
         return measure_latency(task, module)
+    if task.kind == "sustained":
+        from .sustained import run_sustained
+
+        return run_sustained(task, module)
+    if task.kind == "counters":
+        from .pmu import measure_counters
+
+        return measure_counters(task, module)
+    if task.kind == "profile":
+        from .profile import profile_operators
+
+        return profile_operators(task, module)
     from .count import count_instructions
 
     return count_instructions(task, module)
@@ -85,9 +101,9 @@ def _import_all() -> None:
     """All that a child needs, so that it is imported once and children do their own work only."""
     import zipfile  # numpy reads its archives with it
 
-    from . import check, count, memory, runtime_onnx, runtime_tflite
+    from . import cgroup, check, count, memory, perf_event, pmu, profile, runtime_onnx, runtime_tflite, trace_onnx
 
-    _ = (zipfile, check, count, memory, runtime_onnx, runtime_tflite)
+    _ = (zipfile, cgroup, check, count, memory, perf_event, pmu, profile, runtime_onnx, runtime_tflite, trace_onnx)
 
 
 def _timed_import(runtime: str) -> tuple[int, ModuleType]:

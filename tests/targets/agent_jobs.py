@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import onnx
+from hilbench.harness.trialrow import trial_from_row, trial_to_row
+from hilbench.reports.record import Trial
 from hilbench.targets.agent.job import Job, JobBlock, JobCell, job_to_json
 from hilbench.targets.agent.journal import JOURNAL, parse_journal
 from hilbench.targets.bundle import build_agent
@@ -137,6 +139,11 @@ def run_job(folder: Path, given: Job) -> list[dict[str, Any]]:
 
 def of_kind(events: Sequence[dict[str, Any]], event: str, **fields: Any) -> list[dict[str, Any]]:
     return [e for e in events if e["event"] == event and all(e[key] == value for key, value in fields.items())]
+
+
+def stored(trial: Trial) -> Trial:
+    """The trial as it comes back from the store."""
+    return trial_from_row(trial_to_row(trial))
 
 
 def wait_for(condition: Any, what: str, timeout_s: float = 60.0) -> Any:

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 from hilbench.targets.agent.arrays import decode_array, encode_int64, encode_ndarray
-from hilbench.targets.agent.counters import syscall_number
 from hilbench.targets.agent.failures import explain_exit
 from hilbench.targets.agent.job import Job, JobError, job_from_json, job_to_json
 from hilbench.targets.agent.journal import parse_journal
 from hilbench.targets.agent.latency import choose_loop_k, timed_series
 from hilbench.targets.agent.memory import PeakMemory, resident_split
+from hilbench.targets.agent.perf_event import syscall_number
 from hilbench.targets.agent.runtime_onnx import read_profile
 from hilbench.targets.agent.schedule import schedule
 from hilbench.targets.agent.state import read_state
@@ -71,6 +71,16 @@ def test_whole_line_that_is_no_event_is_refused() -> None:
 def test_job_survives_its_file(tmp_path: Path) -> None:
     given = job(cell("a", tmp_path, providers=("CPUExecutionProvider",), loop_k=2), cell("b", tmp_path), blocks=2)
     assert job_from_json(job_to_json(given)) == given
+
+
+def test_job_of_an_older_controller_still_parses(tmp_path: Path) -> None:
+    given = job(cell("a", tmp_path))
+    old = json.loads(job_to_json(given))
+    for name in ("board_profile", "profile_required", "frequency_khz", "root", "rate_hz"):
+        del old[name]
+    for name in ("profile", "counters", "sustained", "command"):
+        del old["cells"][0][name]
+    assert job_from_json(json.dumps(old)) == given
 
 
 @pytest.mark.parametrize(
@@ -171,14 +181,18 @@ class SteadyModel:
     def inspect(self, sample: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         return {}
 
+    def operator_costs(self, warmup: int) -> dict[str, Any]:
+        return {}
+
 
 FEEDS = [{"x": np.array([float(number)])} for number in range(3)]
 
 
 @pytest.mark.parametrize("loop_k", [1, 5])
 def test_sample_is_the_time_of_one_inference_whatever_loop_k(monkeypatch: pytest.MonkeyPatch, loop_k: int) -> None:
-    samples = timed_series(SteadyModel(monkeypatch), FEEDS, loop_k, 4, 0.0, 10)
-    assert samples.tolist() == [100] * 4
+    timed = timed_series(SteadyModel(monkeypatch), FEEDS, loop_k, 4, 0.0, 10)
+    assert timed.samples.tolist() == [100] * 4
+    assert timed.longest_pause_ns == 7
 
 
 def test_inputs_are_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +207,7 @@ def test_inputs_are_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_series_ends_by_number_and_duration_but_never_above_the_most(
     monkeypatch: pytest.MonkeyPatch, minimum: int, seconds: float, maximum: int, number: int
 ) -> None:
-    assert len(timed_series(SteadyModel(monkeypatch), FEEDS, 1, minimum, seconds, maximum)) == number
+    assert len(timed_series(SteadyModel(monkeypatch), FEEDS, 1, minimum, seconds, maximum).samples) == number
 
 
 @pytest.mark.parametrize(
@@ -215,7 +229,9 @@ def test_peak_without_reset_tells_only_phases_that_rose(tmp_path: Path) -> None:
     for peak_kib in (100, 300, 300, 400):
         fake_proc(tmp_path, peak_kib)
         seen.append(peak.phase_bytes())
+        peak.phase_begins()
     assert not peak.resets
+    assert peak.refused == "Is a directory"
     assert seen == [102_400, 307_200, None, 409_600]
 
 
@@ -225,7 +241,7 @@ def test_peak_of_this_process_falls_after_a_reset() -> None:
     held: bytearray | None = bytearray(64 * 2**20)
     with_block = peak.phase_bytes()
     held = None
-    peak.phase_bytes()
+    peak.phase_begins()
     without_block = peak.phase_bytes()
     assert held is None
     assert with_block is not None
@@ -234,24 +250,35 @@ def test_peak_of_this_process_falls_after_a_reset() -> None:
 
 
 def test_resident_split_is_missing_where_the_kernel_has_no_rollup(tmp_path: Path) -> None:
-    assert resident_split(tmp_path) == (None, None)
+    assert set(resident_split(tmp_path).values()) == {None}
 
 
 def board_tree(root: Path) -> Path:
     files = {
         "proc/loadavg": "0.50 0.40 0.30 2/113 999",
         "proc/stat": "cpu  1 2 3 4 5 6 7 88 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0",
-        "proc/vmstat": "nr_free_pages 1\noom_kill 3",
-        "proc/meminfo": "MemTotal: 1000 kB\nMemAvailable:    400 kB",
+        "proc/vmstat": "nr_free_pages 1\npswpin 4\npswpout 5\noom_kill 3",
+        "proc/meminfo": "MemTotal: 1000 kB\nMemAvailable:    400 kB\nSwapTotal: 70 kB\nSwapFree:    60 kB",
         "sys/class/thermal/thermal_zone0/temp": "48312",
         "sys/class/thermal/thermal_zone0/type": "cpu-thermal",
         "sys/class/thermal/thermal_zone1/temp": "broken",
         "sys/devices/platform/soc/soc:firmware/get_throttled": "50005",
         "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "2",
+        "sys/devices/system/cpu/online": "0-1,10",
+        "sys/devices/system/cpu/cpufreq/boost": "1",
+        "sys/class/thermal/cooling_device0/type": "cpufreq-cpu0",
+        "sys/class/thermal/cooling_device0/cur_state": "3",
+        "sys/class/thermal/cooling_device1/type": "pwm-fan",
+        "sys/class/thermal/cooling_device1/cur_state": "4",
+        "sys/class/hwmon/hwmon2/oc1_event_cnt": "6",
+        "sys/class/hwmon/hwmon2/oc3_event_cnt": "0",
+        "var/lib/nvpmodel/status": "pmode:0002 fmode:fanNull",
     }
     for number in (0, 1, 10):
         files[f"sys/devices/system/cpu/cpu{number}/cpufreq/scaling_cur_freq"] = str(1_000_000 + number)
         files[f"sys/devices/system/cpu/cpu{number}/cpufreq/scaling_governor"] = "ondemand"
+        files[f"sys/devices/system/cpu/cpu{number}/cpufreq/scaling_min_freq"] = "600000"
+        files[f"sys/devices/system/cpu/cpu{number}/cpufreq/scaling_max_freq"] = "1800000"
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -260,22 +287,37 @@ def board_tree(root: Path) -> Path:
 
 
 def test_state_is_read_from_proc_and_sys(tmp_path: Path) -> None:
-    assert read_state(board_tree(tmp_path)) == {
+    state = read_state(board_tree(tmp_path))
+    clock = state.pop("clock")
+    assert state == {
         "loadavg": [0.5, 0.4, 0.3],
         "runnable": 2,
         "steal_ticks": 88,
+        "busy_ticks": 1 + 2 + 3 + 6 + 7,
         "oom_kills": 3,
         "available_bytes": 400 * 1024,
+        "swap_used_bytes": 10 * 1024,
+        "swapped_pages": 9,
         "temperature_c": {"thermal_zone0:cpu-thermal": 48.312},
         "cpu_freq_khz": [1_000_000, 1_000_001, 1_000_010],
+        "cpu_freq_min_khz": [600_000] * 3,
+        "cpu_freq_max_khz": [1_800_000] * 3,
         "governor": ["ondemand"] * 3,
+        "boost": 1,
+        "online": "0-1,10",
+        "cooling": {"cooling_device0:cpufreq-cpu0": 3},
         "pi_throttled": 0x50005,
         "thermal_throttles": 2,
+        "over_current_events": {"oc1_event_cnt": 6, "oc3_event_cnt": 0},
+        "power_mode": "0002",
     }
+    assert clock["monotonic_ns"] > clock["own_cpu_ns"] > 0
 
 
 def test_state_that_cannot_be_read_is_none(tmp_path: Path) -> None:
-    assert set(read_state(tmp_path).values()) == {None}
+    state = read_state(tmp_path)
+    del state["clock"]  # is of this process
+    assert set(state.values()) == {None}
 
 
 def test_profile_names_operators_that_fell_back() -> None:

@@ -1,0 +1,200 @@
+"""What the board's state says about a process's figures: throttling, load, swap, a process that stood still; pure.
+
+The same finding means different things in the two profiles. `controlled` claims a fixed frequency and a quiet board:
+what breaks that makes the block invalid, and it is run again. `as-shipped` asks what a user of the board gets:
+throttling is then a result, to be shown and not to be dropped. A process that was stopped measured nothing in either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from .record import Trial, TrialKind
+
+AS_SHIPPED = "as-shipped"
+CONTROLLED = "controlled"
+
+STILL_NS = 1_000_000_000  # a process that stood still this long in a timed window …
+STILL_MEDIANS = 2  # … and two inferences longer than usual, so that a slow model is not taken for a stopped one
+OTHERS = 0.10  # of one processor
+STOLEN = 0.01
+WARMER_C = 10.0
+CAPPED = 0.95  # of a frequency that was set
+
+State = Mapping[str, Any]
+
+_PI_BITS = ("under-voltage", "a capped frequency", "throttling", "the soft temperature limit")
+_PI_SINCE_BOOT = 16
+
+
+class Effect(StrEnum):
+    """What a finding does to the block that it was made in."""
+
+    INVALID = "invalid"
+    SUSPECT = "suspect"
+    RESULT = "result"  # it is part of what was measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """One finding: the rule that made it, a clause for a person, and what it does."""
+
+    rule: str
+    text: str
+    effect: Effect
+
+
+# rule -> what it does in `controlled`, in `as-shipped`
+EFFECTS: Mapping[str, tuple[Effect, Effect]] = {
+    "stopped": (Effect.INVALID, Effect.INVALID),
+    "throttled": (Effect.INVALID, Effect.RESULT),
+    "throttled-before": (Effect.SUSPECT, Effect.RESULT),
+    "under-voltage": (Effect.INVALID, Effect.SUSPECT),  # the supply's doing, which another one would not show
+    "warmer": (Effect.SUSPECT, Effect.RESULT),  # at a fixed frequency it slows nothing until the board throttles
+    "others": (Effect.INVALID, Effect.SUSPECT),
+    "stolen": (Effect.INVALID, Effect.SUSPECT),
+    "swapped": (Effect.INVALID, Effect.SUSPECT),
+    "retuned": (Effect.INVALID, Effect.SUSPECT),
+}
+
+
+def flags(trial: Trial, profile: str) -> tuple[Flag, ...]:
+    """What is to be said of one timed process; nothing of the other kinds. Raises ValueError for another profile."""
+    if profile not in (CONTROLLED, AS_SHIPPED):
+        raise ValueError(f"there is no profile {profile!r}; allowed: {CONTROLLED}, {AS_SHIPPED}")
+    if trial.kind is not TrialKind.LATENCY:
+        return ()
+    column = 0 if profile == CONTROLLED else 1
+    found = [*_stopped(trial), *_of_states(trial.state_before, trial.state_after)]
+    return tuple(Flag(rule=rule, text=text, effect=EFFECTS[rule][column]) for rule, text in found)
+
+
+def flags_by_block(trials: Iterable[Trial], profile: str) -> dict[tuple[int, int], tuple[Flag, ...]]:
+    """(block, attempt) -> what its processes show, each finding with the cell it was made in; quiet ones are absent."""
+    found: dict[tuple[int, int], tuple[Flag, ...]] = {}
+    for trial in trials:
+        mine = tuple(
+            Flag(rule=flag.rule, text=f"{trial.cell_id}: {flag.text}", effect=flag.effect)
+            for flag in flags(trial, profile)
+        )
+        if mine:
+            key = (trial.block, trial.attempt)
+            found[key] = (*found.get(key, ()), *mine)
+    return found
+
+
+def invalid_blocks(trials: Iterable[Trial], profile: str) -> dict[tuple[int, int], tuple[str, ...]]:
+    """(block, attempt) -> why it does not count. A block stands or falls as a whole: its cells are compared within."""
+    return {
+        key: reasons
+        for key, found in flags_by_block(trials, profile).items()
+        if (reasons := tuple(flag.text for flag in found if flag.effect is Effect.INVALID))
+    }
+
+
+def _stopped(trial: Trial) -> Iterator[tuple[str, str]]:
+    """The process stood still: one sample, or the time between two, is seconds longer than the others."""
+    if not trial.samples.size:
+        return
+    whole = trial.samples * trial.loop_k  # stored per inference
+    usual = float(np.median(whole))
+    excess = float(whole.max()) - usual
+    pause = float(trial.used.get("longest_pause_ns") or 0) - float(trial.used.get("period_ns") or 0)
+    if excess >= max(STILL_NS, STILL_MEDIANS * usual):
+        yield "stopped", f"the process stood still for {excess / 1e9:.1f} s inside a timed window"
+    elif pause >= STILL_NS:
+        yield "stopped", f"the process stood still for {pause / 1e9:.1f} s between two timed inferences"
+
+
+def _of_states(before: State, after: State) -> Iterator[tuple[str, str]]:
+    yield from _pi(before.get("pi_throttled"), after.get("pi_throttled"))
+    yield from _throttled(before, after)
+    warmer = _largest_rise(before.get("temperature_c"), after.get("temperature_c"))
+    if warmer is not None and warmer >= WARMER_C:
+        yield "warmer", f"the board grew {warmer:.0f} °C warmer within the process"
+    others, stolen = _load(before, after)
+    if others is not None and others >= OTHERS:
+        yield "others", f"other programs used {others:.2f} of a processor meanwhile"
+    if stolen is not None and stolen >= STOLEN:
+        yield "stolen", f"a hypervisor kept {100 * stolen:.0f} % of a processor from this board"
+    pages = _difference(before, after, "swapped_pages")
+    if pages:
+        yield "swapped", f"{pages} pages were swapped meanwhile"
+    changed = [name for name in ("governor", "cpu_freq_min_khz", "cpu_freq_max_khz") if _changed(before, after, name)]
+    if changed:
+        yield "retuned", f"the settings of the processors' frequency were changed meanwhile ({', '.join(changed)})"
+
+
+def _pi(before: Any, after: Any) -> Iterator[tuple[str, str]]:
+    """The Raspberry Pi's bits: a state of now at either end, or one noted since boot that was not before."""
+    if not isinstance(before, int) or not isinstance(after, int):
+        return
+    for bit, what in enumerate(_PI_BITS):
+        rule = "under-voltage" if bit == 0 else "throttled"
+        now, noted = 1 << bit, 1 << (bit + _PI_SINCE_BOOT)
+        if (before | after) & now:
+            yield rule, f"the firmware reported {what}"
+        elif after & ~before & noted:
+            yield rule, f"the firmware noted {what} within the process"
+        elif before & noted:
+            yield "throttled-before", f"the firmware had noted {what} since boot, so it would not tell it a second time"
+
+
+def _throttled(before: State, after: State) -> Iterator[tuple[str, str]]:
+    events = _difference(before, after, "thermal_throttles")
+    if events:
+        yield "throttled", f"the processors throttled {events} times because of heat"
+    for name, count in (after.get("over_current_events") or {}).items():
+        grown = count - (before.get("over_current_events") or {}).get(name, count)
+        if grown > 0:
+            yield "throttled", f"over-current throttling came {grown} times ({name})"
+    for state in (after, before):
+        held = sorted(name for name, level in (state.get("cooling") or {}).items() if level > 0)
+        if held:
+            yield "throttled", f"heat held clocks back ({', '.join(held)})"
+            break
+    yield from _below_fixed(after)
+
+
+def _below_fixed(state: State) -> Iterator[tuple[str, str]]:
+    """Processors whose limits are one frequency, but that run slower: firmware may cap them without a word."""
+    kinds = ("cpu_freq_khz", "cpu_freq_min_khz", "cpu_freq_max_khz")
+    current, lowest, highest = (state.get(kind) or [] for kind in kinds)
+    if not len(current) == len(lowest) == len(highest):
+        return  # a processor came or went while they were read
+    slow = [now for now, low, high in zip(current, lowest, highest, strict=True) if low == high and now < CAPPED * low]
+    if slow:
+        yield "throttled", f"a processor ran at {min(slow) / 1000:.0f} MHz, below the frequency that was set"
+
+
+def _largest_rise(before: Any, after: Any) -> float | None:
+    zones = set(before or {}) & set(after or {})
+    return max((after[zone] - before[zone] for zone in zones), default=None)
+
+
+def _load(before: State, after: State) -> tuple[float | None, float | None]:
+    """Processors used by others, and kept by a hypervisor, between two states; None where it cannot be told."""
+    start, end = before.get("clock"), after.get("clock")
+    if not start or not end or end["monotonic_ns"] <= start["monotonic_ns"]:
+        return None, None
+    wall_ns = end["monotonic_ns"] - start["monotonic_ns"]
+    tick_ns = 1e9 / end["ticks_per_s"]
+    busy, stolen = _difference(before, after, "busy_ticks"), _difference(before, after, "steal_ticks")
+    own_ns = end["own_cpu_ns"] - start["own_cpu_ns"]
+    others = None if busy is None else max(0.0, busy * tick_ns - own_ns) / wall_ns
+    return others, None if stolen is None else stolen * tick_ns / wall_ns
+
+
+def _difference(before: State, after: State, name: str) -> int | None:
+    first, last = before.get(name), after.get(name)
+    return None if first is None or last is None else int(last) - int(first)
+
+
+def _changed(before: State, after: State, name: str) -> bool:
+    first, last = before.get(name), after.get(name)
+    return first is not None and last is not None and first != last
