@@ -15,14 +15,13 @@ import pytest
 from .ledger import Measured
 
 Fault = Callable[..., None]
-_LINES = pytest.StashKey[dict[str, str]]()
+_LINE = "fault"  # what a report's property is called: such a report also comes from another process
 _CLOCK = re.compile(r"^\[ *\d+ s\] |^hilbench: ")
 
 
 @pytest.fixture
 def fault(request: pytest.FixtureRequest) -> Iterator[Fault]:
     """`fault(name, seen=…, before=…, after=…)`: record one fault; `before` must be in `after`."""
-    lines = request.config.stash.setdefault(_LINES, {})
     recorded: list[str] = []
 
     def record(name: str, *, seen: str, before: Measured, after: Measured) -> None:
@@ -31,7 +30,8 @@ def fault(request: pytest.FixtureRequest) -> Iterator[Fault]:
         assert seen.strip(), "a user must read something"
         lost = before - after
         recorded.append(name)
-        lines[name] = f'fault={name} seen="{seen.replace(chr(34), chr(39))}" lost={len(lost)}'
+        line = f'fault={name} seen="{seen.replace(chr(34), chr(39))}" lost={len(lost)}'
+        request.node.user_properties.append((_LINE, line))
         assert not lost, f"lost: {sorted(lost)}"
 
     failed_before = request.session.testsfailed
@@ -39,8 +39,10 @@ def fault(request: pytest.FixtureRequest) -> Iterator[Fault]:
     assert recorded or request.session.testsfailed > failed_before, "a test of a fault must record it"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for _, line in sorted(config.stash.get(_LINES, {}).items()):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    properties = [each for report in reports for each in getattr(report, "user_properties", ())]
+    for line in sorted({str(value) for name, value in properties if name == _LINE}):
         terminalreporter.write_line(line)
 
 

@@ -204,7 +204,9 @@ def test_board_that_lost_its_journal_is_told(tmp_path: Path, board: Path) -> Non
     session = start_session(open_local(), str(board), endless_job(tmp_path))
     os.kill(agent_pid(Path(session.jobdir)), signal.SIGKILL)
     mirror = tmp_path / "mirror"
-    mirror.write_bytes((Path(session.jobdir) / JOURNAL).read_bytes() + b'{"event":"gap","done":1}\n')
+    mirror.write_bytes(
+        (Path(session.jobdir) / JOURNAL).read_bytes() + b'{"event":"gap","block":0,"done":1,"of":2,"gap_s":0.1}\n'
+    )
     with pytest.raises(AgentLostError, match="its disk was rolled back or cleaned"):
         watch_here(session, mirror)
 
