@@ -9,6 +9,7 @@ import pytest
 from .postgres_server import PostgresServer, running
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes (`-n`), a file stays in one; so do all tests that share the session's emulated board."""
     for item in items:
