@@ -12,7 +12,7 @@ demo:
 
 test:
 	@sh scripts/setup.sh test
-	@.venv/bin/pytest -n 2 --dist loadgroup
+	@.venv/bin/pytest
 
 # Part of `make test`: what happens to boards, connections and controllers, with a line for each fault at the end.
 test-faults:
