@@ -96,8 +96,7 @@ def begin(store: Store, campaign: Campaign, run_id: str, progress: Progress, *, 
             "provenance": campaign.origin,
         },
     )
-    skipped = [_failed(cell.cell_id, Outcome.UNSUPPORTED, cell.skip) for cell in cells if cell.skip is not None]
-    store.add_run(row, [(cell.cell_id, cell.board.name, _cell_facts(cell)) for cell in cells], notes=skipped)
+    store.add_run(row, _rows(cells), notes=_skipped(cells))
     progress.say(f"run {run_id}: {counted(len(cells), 'cell')} on {counted(len(plan.boards), 'board')}")
 
 
@@ -111,10 +110,9 @@ def make_candidates(store: Store, campaign: Campaign, run_id: str, home: Home, p
 
 def add_board_cells(store: Store, run_id: str, cells: Sequence[Cell], prepared: Prepared) -> None:
     """Add a board's cells to a run that has begun, with the candidates that they stand for."""
-    store.add_cells(run_id, [(cell.cell_id, cell.board.name, _cell_facts(cell)) for cell in cells])
+    store.add_cells(run_id, _rows(cells))
     known = standing(store.notes(run_id))
-    skipped = [_failed(cell.cell_id, Outcome.UNSUPPORTED, cell.skip) for cell in cells if cell.skip is not None]
-    store.add_notes(run_id, [note for note in skipped if note[:2] not in known])
+    store.add_notes(run_id, [note for note in _skipped(cells) if note[:2] not in known])
     _store_candidates(store, run_id, cells, prepared)
 
 
@@ -147,6 +145,16 @@ def exit_code(record: RunRecord) -> int:
         return 3
     no_pick = any(choice.chosen is None for choice in choices(summarize(record)))
     return 1 if Outcome.INVALID in outcomes or no_pick else 0
+
+
+def _rows(cells: Sequence[Cell]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """The cells as the store keeps them: id, board, facts."""
+    return [(cell.cell_id, cell.board.name, _cell_facts(cell)) for cell in cells]
+
+
+def _skipped(cells: Sequence[Cell]) -> list[NewNote]:
+    """Why cells cannot run, as far as that is known before anything is done."""
+    return [_failed(cell.cell_id, Outcome.UNSUPPORTED, cell.skip) for cell in cells if cell.skip is not None]
 
 
 def _cell_facts(cell: Cell) -> Mapping[str, Any]:

@@ -98,6 +98,11 @@ class Prepared:
         self._made = made
         self._cache = cache
 
+    @property
+    def formats(self) -> Mapping[str, str]:
+        """The format of each model by its name: `onnx` or `tflite`."""
+        return {name: source.model.format for name, source in self._sources.items()}
+
     def candidate(self, cell: Cell) -> Candidate:
         """The candidate of a cell."""
         return self._made[cell.model, cell.recipe]

@@ -14,7 +14,7 @@ from ..targets.errors import BoardHeldError, TargetError
 from .boardjob import RunContext
 from .boardrun import measure_board
 from .campaign import add_board_cells
-from .plan import Cell
+from .plan import Cell, expand
 from .quarantine import QuarantinedError, is_the_boards_fault
 from .store import MOVED
 
@@ -31,22 +31,19 @@ def measure_any(context: RunContext, board: Board, cells: Sequence[Cell]) -> Tar
         now = others.pop(taken[now.name])
     tried = {board.name, *taken, *taken.values()}
     while True:
-        mine = cells if now is board else on_board(cells, now)
+        mine = cells if now is board else _cells_on(context, now)
         error = measure_board(context, now, mine)
         following = next((other for name, other in others.items() if name not in tried), None)
         if error is None or following is None or not _may_leave(context, error, mine):
             return error
         tried.add(following.name)
-        _move(context, now, following, on_board(cells, following), error)
+        _move(context, now, following, error)
         now = following
 
 
-def on_board(cells: Sequence[Cell], board: Board) -> list[Cell]:
-    """The same cells on another board of the kind."""
-    return [
-        replace(cell, board=board, cell_id=f"{board.name}{cell.cell_id.removeprefix(cell.board.name)}")
-        for cell in cells
-    ]
+def _cells_on(context: RunContext, board: Board) -> Sequence[Cell]:
+    """The plan's cells on a board that it does not name: what cannot run there has that board's own reason."""
+    return expand(replace(context.plan, boards=(board,)), context.prepared.formats)
 
 
 def _may_leave(context: RunContext, error: TargetError, cells: Sequence[Cell]) -> bool:
@@ -57,8 +54,8 @@ def _may_leave(context: RunContext, error: TargetError, cells: Sequence[Cell]) -
     return not measured and not context.cancel.is_set()
 
 
-def _move(context: RunContext, left: Board, taken: Board, cells: Sequence[Cell], error: TargetError) -> None:
+def _move(context: RunContext, left: Board, taken: Board, error: TargetError) -> None:
     reason = " ".join(str(error).split())
     context.progress.say(f"{left.name}: any board of its kind will do, so {taken.name} takes its place")
-    add_board_cells(context.store, context.run_id, cells, context.prepared)
+    add_board_cells(context.store, context.run_id, _cells_on(context, taken), context.prepared)
     context.store.add_note(context.run_id, left.name, MOVED, {"to": taken.name, "reason": reason})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .errors import TargetError
+from .program import check_words
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -45,12 +45,7 @@ def check_text(text: str) -> str:
 def check_command(text: str) -> str:
     """A command as written. Raises ValueError, never with the text itself, where it cannot be split into words."""
     check_text(text)
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise ValueError(f"it cannot be split into words: {str(error).lower()}") from error
-    if not words:
-        raise ValueError("it is empty; it must be a program with its words")
+    check_words(text)
     return text
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from .board import Board
 from .connection import Connection
 from .errors import TargetError, TransientTargetError
-from .program import run_program
+from .program import check_words, run_program
 
 COMMAND_TIMEOUT_S = 60.0
 _PLACES = ("name", "host")
@@ -25,12 +25,7 @@ def check_template(template: str) -> str:
         if place not in _PLACES:
             allowed = ", ".join(f"{{{one}}}" for one in _PLACES)
             raise ValueError(f'"{{{place}}}" stands for nothing here. Allowed: {allowed}')
-    try:
-        words = shlex.split(template)
-    except ValueError as error:
-        raise ValueError(f"it cannot be split into words: {str(error).lower()}") from error
-    if not words:
-        raise ValueError("it is empty; it must be a program with its words")
+    check_words(template)
     return template
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -13,6 +14,16 @@ from .errors import TargetError
 
 _SHOWN_BYTES = 4096
 _REAP_S = 5.0
+
+
+def check_words(command: str) -> None:
+    """Raise ValueError, never with the command itself, where it cannot be split into a program and its words."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"it cannot be split into words: {str(error).lower()}") from error
+    if not words:
+        raise ValueError("it is empty; it must be a program with its words")
 
 
 def run_program(

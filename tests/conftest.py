@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
+from hilbench.targets.emulated.host import HOST_DIR_SETTING, host_dir
+
 from .postgres_server import PostgresServer, running
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (`-n`), a file stays in one; so do all tests that share the session's emulated board."""
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder == "emulated" else str(item.path)))
+if _process := os.environ.get("PYTEST_XDIST_WORKER"):
+    # An emulated board serves one holder at a time, and a test expects it for itself: each process has its own folder.
+    os.environ[HOST_DIR_SETTING] = f"{host_dir()}-{_process}"
 
 
 @pytest.fixture(scope="session")

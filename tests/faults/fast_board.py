@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper, save
 
 from ..targets.openssh_server import OpensshServer
 from .conftest import DIGITS, Lab
+from .test_run_over_ssh import inventory as ssh_inventory
 
 DIGITS_PLAN = f"""\
 name: digits
@@ -39,20 +39,7 @@ boards: [board]
 
 
 def inventory(server: OpensshServer, work: Path, *, port: int | None = None, host_key: str | None = None) -> str:
-    address = server.address()
-    return f"""\
-boards:
-  board:
-    host: 127.0.0.1
-    port: {port or server.port}
-    user: {address.user}
-    key: {address.key_file}
-    host_key: {host_key or server.host_key}
-    arch: x86_64
-    role: emulated
-    workdir: {work}
-    runtimes: [{{name: onnxruntime, python: {sys.executable}}}]
-"""
+    return ssh_inventory(server, work, port=port, host_key=host_key) + "    role: emulated\n"
 
 
 def write_slow(lab: Lab, inventory_text: str) -> None:

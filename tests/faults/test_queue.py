@@ -29,13 +29,6 @@ PLAN_HERE = PLAN.replace("[fp32, int8-static]", "[fp32]").replace("[a72]", "[her
 BLOCKS = 6
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "postgresql":
-        monkeypatch.setenv("HILBENCH_DATABASE", request.getfixturevalue("postgres").url())
-    return str(request.param)
-
-
 @pytest.fixture
 def here(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A lab whose only board is this machine, and whose workers are quick to tell and to find out."""
@@ -84,9 +77,7 @@ def finished(lab: Lab) -> dict[str, Any]:
     return exported
 
 
-def test_a_worker_that_was_killed_goes_on_where_it_was_and_measures_nothing_twice(
-    here: Lab, database: str, fault: Fault
-) -> None:
+def test_a_worker_that_was_killed_goes_on_where_it_was_and_measures_nothing_twice(here: Lab, fault: Fault) -> None:
     run = submitted(here, "--priority", "high")
     assert submitted(here) == run, "a plan that is in the queue is not put in twice"
     (waiting,) = queue_of(here)

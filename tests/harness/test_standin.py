@@ -18,7 +18,7 @@ from hilbench.harness.progress import Progress
 from hilbench.harness.selection import Boards
 from hilbench.harness.standin import measure_any
 from hilbench.harness.store import Store
-from hilbench.reports.record import Trial, TrialKind
+from hilbench.reports.record import Outcome, Trial, TrialKind
 from hilbench.targets.board import Board
 from hilbench.targets.errors import HostKeyError, TargetError, TransientTargetError
 
@@ -27,6 +27,7 @@ INVENTORY = """\
 kinds: {desk: {connection: local}}
 boards: {one: {kind: desk}, two: {kind: desk}, three: {kind: desk}}
 """
+OTHER = "two: {kind: desk, runtimes: [ai-edge-litert]}"
 PLAN = f"""\
 name: small
 models: {{digits: {{file: {DIGITS}/digits.onnx}}}}
@@ -111,6 +112,17 @@ def test_where_all_are_lost_the_last_one_says_why_and_is_asked_again(desk: Calla
     assert lab.boards() == ["three"]
     assert lab.measure() is DOWN
     assert lab.asked[3:] == ["three"]
+
+
+def test_what_the_next_board_cannot_run_has_its_own_reason(
+    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.INVENTORY", INVENTORY.replace("two: {kind: desk}", OTHER))
+    lab = desk("any:desk", {"one": DOWN})
+    assert lab.measure() is None
+    (record,) = assemble(lab.store, lab.store.run(RUN)).records
+    assert (record.board, record.outcome) == ("two", Outcome.UNSUPPORTED)
+    assert "two has no onnxruntime" in str(record.reason)
 
 
 def test_a_board_that_was_named_is_never_replaced(desk: Callable[..., Desk]) -> None:
