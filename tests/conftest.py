@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 
 import pytest
-
 from hilbench.targets.emulated.host import HOST_DIR_SETTING, host_dir
 
 from .postgres_server import PostgresServer, running

@@ -35,8 +35,9 @@ def export(
     """Write the figures of a run for other programs.
 
     `hilbench schema export` prints the schema of the JSON. `junit` has one test case a cell; `github` is Markdown for a
-    job's summary page, to which `run` appends by itself where GITHUB_STEP_SUMMARY is set. Two files of `pytest-benchmark` can be given to
-    `pytest-benchmark compare`, which looks at no machine: what may be compared, our own report says.
+    job's summary page, to which `run` appends by itself where GITHUB_STEP_SUMMARY is set. Two files of
+    `pytest-benchmark` can be given to `pytest-benchmark compare`, which looks at no machine: what may be compared, our
+    own report says.
     """
     from ..reporting import open_run, write_bytes
 

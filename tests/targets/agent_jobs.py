@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from hilbench.harness.trialrow import trial_from_row, trial_to_row
+from hilbench.harness.trialrow import COLUMNS, trial_from_row, trial_to_row
 from hilbench.reports.record import Trial
 from hilbench.targets.agent.job import Job, JobBlock, JobCell, job_to_json
 from hilbench.targets.agent.journal import JOURNAL, parse_journal
@@ -143,7 +143,8 @@ def of_kind(events: Sequence[dict[str, Any]], event: str, **fields: Any) -> list
 
 def stored(trial: Trial) -> Trial:
     """The trial as it comes back from the store."""
-    return trial_from_row(trial_to_row(trial))
+    row = {"cell_id": "", **trial_to_row(trial)}
+    return trial_from_row([row[name] for name in COLUMNS])
 
 
 def wait_for(condition: Any, what: str, timeout_s: float = 60.0) -> Any:
