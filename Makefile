@@ -10,9 +10,10 @@ demo:
 	@sh scripts/setup.sh $(if $(BOARD),board,demo)
 	@.venv/bin/hilbench run plans/demo.yaml --new $(if $(BOARD),--board $(BOARD) --board this-machine)
 
+# Two processes, because half of the time a test waits for a board; a file stays in one process, with its fixtures.
 test:
 	@sh scripts/setup.sh test
-	@.venv/bin/pytest
+	@.venv/bin/pytest -n 2 --dist loadfile
 
 # Part of `make test`: what happens to boards, connections and controllers, with a line for each fault at the end.
 test-faults:

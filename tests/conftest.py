@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hilbench.targets.emulated.host import HOST_DIR_SETTING, host_dir
 
 from .postgres_server import PostgresServer, running
+
+if _process := os.environ.get("PYTEST_XDIST_WORKER"):
+    # An emulated board serves one holder at a time, and a test expects it for itself: each process has its own folder.
+    os.environ[HOST_DIR_SETTING] = f"{host_dir()}-{_process}"
 
 
 @pytest.fixture(scope="session")
