@@ -10,7 +10,7 @@ from typing import Any
 from ..reports.record import FIGURE_KINDS, Accuracy, ArtifactFacts, Budget, Outcome, Record, RunRecord, Trial
 from .answers import unpacked
 from .blocks import TWIN, counting_trials
-from .store import MOVED, Note, RunRow, Store
+from .store import ENOUGH, MOVED, Note, RunRow, Store
 
 Facts = Mapping[str, Any]
 
@@ -62,14 +62,26 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         seed=run.seed,
         protocol=run.protocol,
         hilbench_version=run.facts["hilbench"],
-        boards={board: {**(ledger.facts(board, "board") or {}), **_stands_in(board, left)} for board in boards},
+        boards={board: _board(board, left, ledger) for board in boards},
         records=records,
-        planned_blocks=run.facts["blocks"],
+        planned_blocks={board: _planned(run, board, ledger) for board in boards},
         baseline_recipe=run.facts["baseline"],
         budget=Budget(**run.facts["budget"]),
         shortlist=tuple(run.facts["shortlist"]),
         provenance=run.facts["provenance"],
     )
+
+
+def _board(board: str, left: Mapping[str, Facts], ledger: _Ledger) -> Facts:
+    enough = ledger.facts(board, ENOUGH)
+    early = {} if enough is None else {"ended_early": enough}
+    return {**(ledger.facts(board, "board") or {}), **_stands_in(board, left), **early}
+
+
+def _planned(run: RunRow, board: str, ledger: _Ledger) -> int:
+    """The blocks of a board: those of the plan, or as many as its intervals took to become as narrow as was asked."""
+    enough = ledger.facts(board, ENOUGH)
+    return run.facts["blocks"][board] if enough is None else enough["blocks"]
 
 
 def _stands_in(board: str, left: Mapping[str, Facts]) -> Facts:
@@ -146,7 +158,7 @@ def _outcome(
     failed = ledger.facts(cell, "failed")
     if failed is not None:
         return Outcome(failed["outcome"]), failed["reason"]
-    planned = run.facts["blocks"][board]
+    planned = _planned(run, board, ledger)
     done = len({t.block for t in trials if t.kind in FIGURE_KINDS})
     if done < planned:
         what = "processes" if facts["emulated"] else "blocks"

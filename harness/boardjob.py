@@ -8,21 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..reports.record import Trial
-from ..targets.agent.job import Job, JobCell
+from ..targets.agent.job import Job, JobBlock, JobCell
 from ..targets.board import Board, BoardRuntime
 from ..targets.deadlines import process_timeout_s
 from ..targets.deploy import deploy
 from ..targets.open import OpenBoard
 from .assemble import alive_cells, standing
-from .blocks import TWIN, missing_blocks
+from .blocks import TWIN, missing_blocks, whole_blocks
 from .candidates import Prepared
+from .early import campaign_is_over
 from .home import Home
 from .notify import Event
 from .plan import Cell, Plan
 from .progress import Progress
 from .protocol import MeasurementProtocol
 from .ready import Errand
-from .store import Store
+from .store import ENOUGH, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class _State:
     checked: frozenset[str]
     trials: tuple[Trial, ...]
     attempt: int
+    enough: bool  # its intervals are as narrow as the plan asks
     unchecked: bool  # a cell whose check a retry set aside, though all its blocks may be there
 
 
@@ -76,7 +78,7 @@ def job_for(
     """Deploy and describe what the agent is to do; None where nothing is left to do."""
     board = opened.board
     state = _state(context, cells, board)
-    blocks = missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=state.attempt)
+    blocks = _missing(planned, state, board)
     if not blocks and not state.unchecked:
         return None
     alive = [cell for cell in cells if cell.cell_id in state.alive]
@@ -135,8 +137,25 @@ def _loop_k(cell: Cell, trials: Sequence[Trial]) -> int | None:
 def is_missing(context: RunContext, cells: Sequence[Cell], planned: Sequence[tuple[str, ...]], board: Board) -> bool:
     """Whether a board has still to measure something of its cells."""
     state = _state(context, cells, board)
-    blocks = missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=0)
+    blocks = _missing(planned, state, board)
     return bool(blocks or state.unchecked)
+
+
+def _missing(planned: Sequence[tuple[str, ...]], state: _State, board: Board) -> tuple[JobBlock, ...]:
+    if state.enough:
+        return ()
+    return missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=state.attempt)
+
+
+def has_enough(context: RunContext, cells: Sequence[Cell], board: Board) -> int | None:
+    """How many whole blocks a board has, once its intervals are as narrow as the plan asks; None before that."""
+    width, cap = context.plan.stop_at_width_pct, context.blocks[board.name]
+    if width is None or board.emulated:
+        return None
+    state = _state(context, cells, board)
+    done = len(whole_blocks(state.trials, state.alive))
+    over = campaign_is_over(context.plan, cells, state.trials, alive=state.alive, width_pct=width, cap=cap)
+    return done if over and done < cap else None
 
 
 def _state(context: RunContext, cells: Sequence[Cell], board: Board) -> _State:
@@ -150,6 +169,7 @@ def _state(context: RunContext, cells: Sequence[Cell], board: Board) -> _State:
         checked=checked,
         unchecked=any(subject in alive and subject not in checked for subject, kind in newest if kind == "retried"),
         trials=tuple(trial for trial in context.store.trials(context.run_id) if trial.cell_id in names),
+        enough=(board.name, ENOUGH) in newest,
         attempt=1 + sum(note.kind == "session" and note.subject == board.name for note in notes),
     )
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any
 
 from ..reports.record import Outcome
 from ..targets.agent.job import job_from_json, job_to_json
 from ..targets.board import Board, BoardRuntime
-from ..targets.errors import BoardFullError, BoardHeldError, TargetError
+from ..targets.errors import BoardFullError, BoardHeldError, TargetError, TransientTargetError
 from ..targets.open import OpenBoard
 from ..targets.provision import RuntimeFound, is_provisioned, provide_runtimes
-from ..targets.session import Session, attach_session, discard_session
+from ..targets.session import Session, attach_session, discard_session, stop_session
 from ..targets.watch import AgentLostError, AgentStoppedError
 from .assemble import standing
 from .blocks import orders
-from .boardjob import RunContext, errand_of, is_missing, job_for, names_of
+from .boardjob import RunContext, errand_of, has_enough, is_missing, job_for, names_of
 from .checks import judge_check
 from .collect import damage_of, trial_from_event
 from .errorclass import error_class
@@ -30,6 +30,7 @@ from .phases import note_phase, phase
 from .plan import Cell
 from .protocol import protocol_for
 from .ready import open_ready
+from .store import ENOUGH
 
 _LONG_STORING_S = 5.0
 
@@ -128,12 +129,18 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     intake = Intake(opened.lease, session.job, store, say)
 
     process_ns: list[int] = []
+    early = False
 
     def on_event(event: Mapping[str, Any]) -> None:
+        nonlocal early
         intake.take(event)
         if event["event"] == "gap":
             process_ns.append(event.get("process_ns") or 0)
             context.progress.bar(board.name, event["done"], event["of"])
+            if not early and _is_enough(context, board, cells):
+                early = True
+                with suppress(TransientTargetError):  # where it cannot be told, it goes on: more blocks harm nothing
+                    stop_session(session, opened.reconnect())
 
     mirror = context.home.mirror(context.run_id, board.name, session.job.job_id)
     state = follow(opened, session, mirror, on_event, context.cancel, say)
@@ -145,8 +152,21 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
         discard_session(session, opened.reconnect())
     if context.cancel.is_set():
         raise Interrupted("stopped")
-    if state == "stopped":  # all that it gave is stored
+    if state == "stopped" and not early:  # all that it gave is stored
         raise AgentStoppedError("the agent on the board was stopped, as by somebody who took the board meanwhile")
+
+
+def _is_enough(context: RunContext, board: Board, cells: Sequence[Cell]) -> bool:
+    """Whether the board may stop here, as its intervals are narrow enough; noted, so that a resumed run knows it."""
+    blocks = has_enough(context, cells, board)
+    if blocks is None:
+        return False
+    width_pct, cap = context.plan.stop_at_width_pct, context.blocks[board.name]
+    context.store.add_note(context.run_id, board.name, ENOUGH, {"blocks": blocks, "of": cap, "width_pct": width_pct})
+    context.progress.say(
+        f"{board.name}: ends after {blocks} of {cap} blocks: no interval is wider than {width_pct:g} %"
+    )
+    return True
 
 
 def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell, lease: tuple[str, int] | None) -> None:

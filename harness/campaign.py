@@ -19,8 +19,8 @@ from ..reports.summary import summarize
 from ..targets.claim import this_person
 from ..targets.quiet import machine_time
 from .assemble import assemble, standing
-from .blocks import planned_blocks
 from .candidates import Prepared, Source, datasets, plan_hash, prepare, read_sources
+from .design import design, foretell
 from .home import Home
 from .phases import Spent, phase, spent
 from .plan import Cell, Plan, expand
@@ -64,7 +64,7 @@ def ready(plan: Plan, home: Home, *, command: str, person: str | None = None) ->
         plan_hash=plan_hash(plan, sources),
         sources=sources,
         cells=cells,
-        blocks=planned_blocks(plan, cells),
+        blocks=design(plan, cells),
         origin={**provenance(command), "person": person or this_person(), "data": datasets(sources)},
     )
 
@@ -98,6 +98,8 @@ def begin(store: Store, campaign: Campaign, run_id: str, progress: Progress, *, 
     )
     store.add_run(row, _rows(cells), notes=_skipped(cells))
     progress.say(f"run {run_id}: {counted(len(cells), 'cell')} on {counted(len(plan.boards), 'board')}")
+    for sentence in foretell(store, plan, cells, campaign.blocks):
+        progress.say(sentence)
 
 
 def make_candidates(store: Store, campaign: Campaign, run_id: str, home: Home, progress: Progress) -> Prepared:

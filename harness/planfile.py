@@ -92,6 +92,12 @@ class PlanFile(_Strict):
     baseline: str = Field(default="fp32", description="The recipe that the others are compared with.")
     shortlist: list[str] = Field(default_factory=list[str], description="Recipes that get verdicts; empty: all.")
     budget: BudgetFile = BudgetFile()
+    blocks: Annotated[int, Field(ge=2, le=1000)] | None = Field(
+        None, description="Blocks on each timed board; by default the protocol's, or as many as the verdicts need."
+    )
+    stop_at_width_pct: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        None, description="End early once every comparison's interval is this narrow, in percent of the ratio."
+    )
     accuracy_samples: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="Images judged on a board; by default 100 on emulated boards, 500 on real ones."
     )

@@ -69,6 +69,9 @@ def read_plan(
         budget=_budget(file),
         accuracy_samples=file.accuracy_samples,
         seed=file.seed,
+        blocks=file.blocks,
+        stop_at_width_pct=file.stop_at_width_pct,
+        lines={key: positions.line((key,)) for key in ("blocks", "stop_at_width_pct")},
         pools=found.pools,
         remarks=found.remarks,
     )

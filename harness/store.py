@@ -27,6 +27,7 @@ from .trialrow import COLUMNS, trial_from_row, trial_to_row
 
 LAB = ""
 """The run id of notes that belong to no run: what a board told when it was checked, why it is out of use."""
+ENOUGH = "enough"  # the kind of the note that ends a board's blocks before their number is reached
 MOVED = "moved"
 """The kind of the note of a board whose cells went to another one (`to`), and why; see `standin.py`."""
 NewNote = tuple[str, str, Mapping[str, Any]]
