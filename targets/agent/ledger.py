@@ -12,6 +12,7 @@ from .failures import CellFailure
 from .interrupts import Interrupts
 from .job import Job, JobCell
 from .journal import Journal
+from .modelfile import model_sha256
 from .schedule import Step
 
 
@@ -71,7 +72,8 @@ def record(
 
     `began` is the board's state and time before the process; `process_ns` is null for forks, whose clock may lie.
     """
-    answer["used"] = {**answer["used"], "board_profile": session.profile.name}
+    ran = {"board_profile": session.profile.name, "model_sha256": model_sha256(step.cell.model)}
+    answer["used"] = {**answer["used"], **ran}
     if step.kind == "latency":
         session.progress.loop_k.setdefault(work_of(step.cell), int(answer["loop_k"]))
     _gap(session, step, result_event(step, answer, *began, forked=forked, root=session.profile.root), process_ns)

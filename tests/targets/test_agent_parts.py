@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from hilbench.targets.agent.job import Job, JobError, job_from_json, job_to_json
 from hilbench.targets.agent.journal import parse_journal
 from hilbench.targets.agent.latency import choose_loop_k, timed_series
 from hilbench.targets.agent.memory import PeakMemory, resident_split
+from hilbench.targets.agent.modelfile import model_sha256
 from hilbench.targets.agent.perf_event import syscall_number
 from hilbench.targets.agent.runtime_onnx import read_profile
 from hilbench.targets.agent.schedule import schedule
@@ -396,3 +398,13 @@ def test_start_without_a_job_is_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "job.json" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_the_bytes_that_ran_are_named_even_when_the_file_is_exchanged_between_processes(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"first")
+    assert model_sha256(str(model)) == hashlib.sha256(b"first").hexdigest()
+    model.write_bytes(b"second")
+    assert model_sha256(str(model)) == hashlib.sha256(b"second").hexdigest()
+    model.unlink()
+    assert model_sha256(str(model)) is None
