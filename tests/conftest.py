@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,11 @@ from .postgres_server import PostgresServer, running
 if _process := os.environ.get("PYTEST_XDIST_WORKER"):
     # An emulated board serves one holder at a time, and a test expects it for itself: each process has its own folder.
     os.environ[HOST_DIR_SETTING] = f"{host_dir()}-{_process}"
+
+for _signal, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    # Ignored in what a script starts with `&` or nohup, and so in the programs that tests send these signals to.
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, _usual)
 
 
 @pytest.fixture(scope="session")
