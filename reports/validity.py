@@ -55,7 +55,15 @@ def validity(
     if control is not None and not control.equal:
         found.append("the A/A control of this board differed from itself: comparisons are unproven")
     state = State.INVALID if record.outcome is not Outcome.OK else State.SUSPECT if found else State.VALID
-    return Validity(state=state, reasons=tuple(found), remarks=tuple(_remarks(time)) if time else ())
+    remarks = (*_early_end(record, run), *_remarks(time)) if time else ()
+    return Validity(state=state, reasons=tuple(found), remarks=remarks)
+
+
+def _early_end(record: Record, run: RunRecord) -> Iterator[str]:
+    early = run.boards.get(record.board, {}).get("ended_early")
+    if early is not None:
+        width = f"no interval was wider than {early['width_pct']:g} %"
+        yield f"ended after {early['blocks']} of {early['of']} blocks: {width}"
 
 
 def _of_latency(time: Latency, planned: int | None) -> Iterator[str]:

@@ -15,6 +15,7 @@ from hilbench.harness.plan import Plan, expand, load_plan
 from hilbench.harness.progress import Progress
 from hilbench.harness.run import run_plan
 from hilbench.harness.selection import Boards
+from hilbench.reports.summary import summarize
 
 DIGITS = Path(__file__).parents[2] / "models" / "digits"
 HEAD = f"name: t\nmodels: {{digits: {{file: {DIGITS}/digits.onnx}}}}\nrecipes: [fp32, fp16]\nboards: [here]\n"
@@ -51,8 +52,8 @@ class _Said(Progress):
         super().__init__()
         self.sentences: list[str] = []
 
-    def say(self, message: str) -> None:
-        self.sentences.append(message)
+    def say(self, line: str) -> None:
+        self.sentences.append(line)
 
 
 def _run(folder: Path, plan: Plan, said: _Said) -> RunResult:
@@ -71,4 +72,7 @@ def test_a_campaign_ends_once_its_intervals_are_narrow_enough(tmp_path: Path, mo
     assert [record.outcome.value for record in result.record.records] == ["ok", "ok"]
     assert f"here: ends after {ended['blocks']} of 60 blocks: no interval is wider than 100 %" in said.sentences
     assert result.record.planned_blocks == {"here": ended["blocks"]}
+    assert f"ended after {ended['blocks']} of 60 blocks: no interval was wider than 100 %" in {
+        remark for cell in summarize(result.record).cells for remark in cell.validity.remarks
+    }
     assert any(sentence.startswith("here: 60 blocks, 180 processes, at least") for sentence in said.sentences)
