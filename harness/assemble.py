@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..reports.record import FIGURE_KINDS, Accuracy, ArtifactFacts, Budget, Outcome, Record, RunRecord, Trial
+from ..reports.stateflags import AS_SHIPPED
 from .answers import unpacked
 from .blocks import TWIN, counting_trials
+from .intake import PROFILE_EVENTS
+from .spoilt import Spoilt, given_up_text, repeated_text, spoilt_on
 from .store import ENOUGH, MOVED, Note, RunRow, Store
 
 Facts = Mapping[str, Any]
@@ -20,6 +23,8 @@ _STOPPED = {
     "queued": "the run waits in the queue",
 }
 
+MIXED = "mixed"  # what was measured in different profiles is comparable with nothing
+
 _MACHINES = {"x86_64": "x86_64", "aarch64": "arm64", "armv7l": "armhf"}  # uname -m -> arch
 
 
@@ -29,6 +34,7 @@ class _Ledger:
 
     newest: Mapping[tuple[str, str], Note]
     trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict[str, Sequence[Trial]])
+    spoilt: Mapping[str, Spoilt] = field(default_factory=dict[str, Spoilt])  # by board
 
     def facts(self, subject: str, kind: str) -> Facts | None:
         note = self.newest.get((subject, kind))
@@ -46,9 +52,13 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         by_cell[trial.cell_id].append(trial)
     boards = sorted({board for _, board, _ in cells}, key=[board for _, board, _ in cells].index)
     counting: dict[str, Sequence[Trial]] = {}
+    spoilt: dict[str, Spoilt] = {}
     for board in boards:
-        counting |= _counting([(c, f) for c, b, f in cells if b == board], by_cell, newest)
-    ledger = _Ledger(newest=newest, trials=counting)
+        mine = [(c, f) for c, b, f in cells if b == board]
+        counting |= _counting(mine, by_cell, newest)
+        theirs = [trial for cell, _ in mine for name in (cell, cell + TWIN) for trial in by_cell.get(name, ())]
+        spoilt[board] = spoilt_on(theirs, alive_cells(mine, newest))
+    ledger = _Ledger(newest=newest, trials=counting, spoilt=spoilt)
     records = tuple(_record(run, cell, board, facts, ledger) for cell, board, facts in cells)
     plan: Facts = run.facts["plan"]
     return RunRecord(
@@ -75,13 +85,24 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
 def _board(board: str, left: Mapping[str, Facts], ledger: _Ledger) -> Facts:
     enough = ledger.facts(board, ENOUGH)
     early = {} if enough is None else {"ended_early": enough}
-    return {**(ledger.facts(board, "board") or {}), **_stands_in(board, left), **early}
+    told = ledger.facts(board, "board") or {}
+    return {**told, **_profile_facts(board, ledger), **_stands_in(board, left), **early}
 
 
 def _planned(run: RunRow, board: str, ledger: _Ledger) -> int:
     """The blocks of a board: those of the plan, or as many as its intervals took to become as narrow as was asked."""
     enough = ledger.facts(board, ENOUGH)
     return run.facts["blocks"][board] if enough is None else enough["blocks"]
+
+
+def _profile_facts(board: str, ledger: _Ledger) -> Facts:
+    """What was set on a board for its profile and read back, and whether its own settings are back."""
+    found: dict[str, Any] = {}
+    for kind in PROFILE_EVENTS:
+        facts = ledger.facts(board, kind)
+        if facts is not None:
+            found[kind] = {key: value for key, value in facts.items() if value is not None}
+    return found
 
 
 def _stands_in(board: str, left: Mapping[str, Facts]) -> Facts:
@@ -146,10 +167,31 @@ def _record(run: RunRow, cell: str, board: str, facts: Facts, ledger: _Ledger) -
         outcome=outcome,
         reason=reason,
         artifact=None if artifact is None else _artifact(artifact),
-        accuracy=_accuracy(ledger.facts(cell, "host"), ledger.facts(cell, "check")),
+        accuracy=None if not _checked(facts) else _accuracy(ledger.facts(cell, "host"), ledger.facts(cell, "check")),
         trials=trials,
         twin_trials=tuple(ledger.trials.get(cell + TWIN, ())),
+        profile=profile_of(trials),
+        remarks=tuple(_remarks(facts, ledger.spoilt[board])),
     )
+
+
+def _checked(facts: Facts) -> bool:
+    """Whether what the cell's runtime computes can be looked at; cells of older versions all could."""
+    return bool(facts.get("checked", True))
+
+
+def profile_of(trials: Sequence[Trial]) -> str:
+    """The profile under which all figures of a cell were taken, or `mixed`; `as-shipped` where nothing says it."""
+    names = {str(t.used.get("board_profile") or AS_SHIPPED) for t in trials if t.kind in FIGURE_KINDS}
+    return MIXED if len(names) > 1 else next(iter(names), AS_SHIPPED)
+
+
+def _remarks(facts: Facts, spoilt: Spoilt) -> Iterator[str]:
+    if not _checked(facts):
+        yield "accuracy and outputs: not judged, as the command of this runtime is given no place for {outputs}"
+    repeated = None if facts["emulated"] else repeated_text(spoilt)
+    if repeated is not None:
+        yield repeated
 
 
 def _outcome(
@@ -161,11 +203,14 @@ def _outcome(
     planned = _planned(run, board, ledger)
     done = len({t.block for t in trials if t.kind in FIGURE_KINDS})
     if done < planned:
+        spoilt = None if facts["emulated"] else given_up_text(ledger.spoilt[board], planned)
+        if spoilt is not None:
+            return Outcome.INVALID, spoilt
         what = "processes" if facts["emulated"] else "blocks"
         measured = f"{done} of {planned} {what} were measured" if done else "nothing was measured"
         return Outcome.ERROR, f"{_why_stopped(run, board, ledger)}; {measured}"
     check = ledger.facts(cell, "check")
-    if check is None and (cell, "retried") in ledger.newest:
+    if check is None and (cell, "retried") in ledger.newest and _checked(facts):
         return Outcome.ERROR, f"{_why_stopped(run, board, ledger)}; its outputs were not checked again"
     if check is not None and check["reason"] is not None:
         return Outcome.INVALID, check["reason"]

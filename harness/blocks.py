@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from ..reports.record import Trial, TrialKind
+from ..reports.stateflags import AS_SHIPPED, CONTROLLED, invalid_blocks
 from ..reports.statistics import blocks_needed
 from ..targets.agent.job import JobBlock
 from .errors import PlanError
@@ -21,6 +22,7 @@ from .plan import Cell, Plan
 from .protocol import protocol_for
 
 TWIN = "~aa"
+MOST_ATTEMPTS = 3  # a block that the board spoilt so often is given up: what spoils it is no accident
 
 
 def orders(cells: Sequence[str], *, blocks: int, seed: int, board: str) -> list[tuple[str, ...]]:
@@ -87,16 +89,38 @@ def too_few_blocks(blocks: int, verdicts: int) -> str | None:
 
 
 def whole_blocks(trials: Iterable[Trial], cells: Collection[str]) -> dict[int, int]:
-    """Block -> the attempt in which every one of `cells` was timed; incomplete blocks are left out."""
+    """Block -> the attempt in which every one of `cells` was timed; incomplete and invalid ones are left out."""
+    trials = list(trials)
+    spoilt = spoilt_blocks(trials)
     timed: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
     for trial in trials:
         if trial.kind is TrialKind.LATENCY:
             timed[trial.block, trial.attempt].add(trial.cell_id)
     whole: dict[int, int] = {}
     for (block, attempt), seen in sorted(timed.items()):
-        if set(cells) <= seen:
+        if set(cells) <= seen and (block, attempt) not in spoilt:
             whole.setdefault(block, attempt)
     return whole
+
+
+def spoilt_blocks(trials: Iterable[Trial]) -> dict[tuple[int, int], tuple[str, ...]]:
+    """(block, attempt) -> why it is invalid, each process judged by the profile that it ran under."""
+    timed = [trial for trial in trials if trial.kind is TrialKind.LATENCY]
+    found: dict[tuple[int, int], tuple[str, ...]] = {}
+    for controlled in (False, True):
+        mine = [trial for trial in timed if (trial.used.get("board_profile") == CONTROLLED) is controlled]
+        for key, reasons in invalid_blocks(mine, CONTROLLED if controlled else AS_SHIPPED).items():
+            found[key] = (*found.get(key, ()), *reasons)
+    return found
+
+
+def hopeless_blocks(trials: Sequence[Trial], whole: Collection[int]) -> dict[int, tuple[str, ...]]:
+    """Blocks that were invalid each time and are not run again -> why they were the last time."""
+    tried: defaultdict[int, list[tuple[str, ...]]] = defaultdict(list)
+    for (block, _), reasons in sorted(spoilt_blocks(trials).items()):
+        if block not in whole:
+            tried[block].append(reasons)
+    return {block: reasons[-1] for block, reasons in tried.items() if len(reasons) >= MOST_ATTEMPTS}
 
 
 def missing_blocks(
@@ -104,17 +128,19 @@ def missing_blocks(
 ) -> tuple[JobBlock, ...]:
     """What must still run, for the cells that are alive (have not failed for good).
 
-    On a real board an incomplete block is repeated as a whole, since its cells are compared within the block. On an
+    On a real board an incomplete block is repeated as a whole, since its cells are compared within the block; one that
+    was invalid is repeated too, until it was MOST_ATTEMPTS times. On an
     emulated one the counts do not depend on what ran beside them, so only what is missing runs.
     """
     whole = whole_blocks(trials, alive)
+    given_up = {} if emulated else hopeless_blocks(trials, whole)
     counted = {(t.cell_id, t.block) for t in trials if t.kind is TrialKind.COUNT}
     result: list[JobBlock] = []
     for block, order in enumerate(planned):
         if emulated:
             left = tuple(cell for cell in order if cell in alive and (cell, block) not in counted)
         else:
-            left = () if block in whole else tuple(cell for cell in order if cell in alive)
+            left = () if block in whole or block in given_up else tuple(cell for cell in order if cell in alive)
         if left:
             result.append(JobBlock(block=block, attempt=attempt, order=left))
     return tuple(result)

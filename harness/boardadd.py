@@ -181,7 +181,12 @@ def _candidates(layers: Mapping[str, Any], wishes: Wishes, python: str | None) -
         if name not in named and (wishes.runtimes or not said)
     ]
     given = [{key: value for key, value in entry.items() if value is not None} for entry in entries]
-    return tuple(BoardRuntime(**{"python": python or "python3", **entry}) for entry in given)
+    return tuple(_runtime({"python": python or "python3", **entry}) for entry in given)
+
+
+def _runtime(entry: dict[str, Any]) -> BoardRuntime:
+    words: tuple[str, ...] = tuple(entry.pop("command", ()))
+    return BoardRuntime(**entry, command=words)
 
 
 def baseline(model: Path, data: Path | None, board: str, inventory: Path, progress: Progress) -> tuple[RunResult, str]:

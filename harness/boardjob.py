@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..reports.record import Trial
-from ..targets.agent.job import Job, JobBlock, JobCell
+from ..targets.agent.job import AS_SHIPPED, Job, JobBlock, JobCell
 from ..targets.board import Board, BoardRuntime
-from ..targets.deadlines import process_timeout_s
+from ..targets.deadlines import process_timeout_s, state_root
 from ..targets.deploy import deploy
 from ..targets.open import OpenBoard
 from .assemble import alive_cells, standing
@@ -18,6 +18,7 @@ from .blocks import TWIN, missing_blocks, whole_blocks
 from .candidates import Prepared
 from .early import campaign_is_over
 from .home import Home
+from .measuring import NOTHING, Once, process_limit_s, still_once
 from .notify import Event
 from .plan import Cell, Plan
 from .progress import Progress
@@ -79,9 +80,10 @@ def job_for(
     board = opened.board
     state = _state(context, cells, board)
     blocks = _missing(planned, state, board)
-    if not blocks and not state.unchecked:
-        return None
     alive = [cell for cell in cells if cell.cell_id in state.alive]
+    if not blocks and not state.unchecked and not _waits_for_sustained(context, alive, state):
+        return None
+    measuring = context.plan.measuring
     files: dict[str, Path] = {}
     for cell in alive:
         files |= context.prepared.files(cell, board)
@@ -92,7 +94,7 @@ def job_for(
         job_id=f"{context.run_id}.{board.name.replace('@', '-').replace(':', '-')}.{state.attempt}",
         mode="count" if board.emulated else "latency",
         cells=tuple(
-            _job_cell(context, cell, name, sites[cell.board_runtime], remote, state)
+            _job_cell(context, cell, name, sites[cell.board_runtime], remote, state, sustained=not blocks)
             for cell in alive
             for name in names_of(cell)
         ),
@@ -102,15 +104,30 @@ def job_for(
         iterations=protocol.iterations,
         min_seconds=protocol.min_seconds,
         gap_s=protocol.gap_s,
-        process_timeout_s=process_timeout_s(),
+        process_timeout_s=process_timeout_s() if blocks else process_limit_s(measuring, board, process_timeout_s()),
+        rate_hz=None if board.emulated else measuring.rate_hz,
+        sustained_window_s=measuring.sustained_window_s,
+        sustained_limit_s=measuring.sustained_limit_s,
+        board_profile=AS_SHIPPED if board.emulated else measuring.profile,
+        profile_required=not measuring.fallback,
+        frequency_khz=measuring.frequency_khz,
+        root=state_root(),
     )
 
 
 def _job_cell(
-    context: RunContext, cell: Cell, name: str, runtime: BoardRuntime, remote: Mapping[str, str], state: _State
+    context: RunContext,
+    cell: Cell,
+    name: str,
+    runtime: BoardRuntime,
+    remote: Mapping[str, str],
+    state: _State,
+    *,
+    sustained: bool,
 ) -> JobCell:
     inputs = context.prepared.inputs(cell, cell.board)
     twin = name.endswith(TWIN)
+    once = NOTHING if twin else _once(context, cell, state)
     return JobCell(
         cell=name,
         model=remote[context.prepared.artifact(cell).sha256],
@@ -124,9 +141,23 @@ def _job_cell(
         accuracy=None if inputs.accuracy is None else remote[inputs.accuracy.sha256],
         timing=remote[inputs.timing.sha256],
         check=not twin and name not in state.checked,
-        memory=not twin and not any(t.cell_id == name and t.memory is not None for t in state.trials),
+        memory=once.memory,
         loop_k=_loop_k(cell, state.trials),
+        profile=once.profile,
+        counters=once.counters,
+        sustained=once.sustained and sustained,
+        command=runtime.command or None,
     )
+
+
+def _once(context: RunContext, cell: Cell, state: _State) -> Once:
+    command = bool(cell.board_runtime.command)
+    return still_once(context.plan.measuring, cell.cell_id, cell.board, state.trials, command=command)
+
+
+def _waits_for_sustained(context: RunContext, alive: Sequence[Cell], state: _State) -> bool:
+    """Sustained runs leave a board hot, so they come when no block is left, those that are repeated included."""
+    return any(_once(context, cell, state).sustained for cell in alive)
 
 
 def _loop_k(cell: Cell, trials: Sequence[Trial]) -> int | None:
@@ -138,7 +169,8 @@ def is_missing(context: RunContext, cells: Sequence[Cell], planned: Sequence[tup
     """Whether a board has still to measure something of its cells."""
     state = _state(context, cells, board)
     blocks = _missing(planned, state, board)
-    return bool(blocks or state.unchecked)
+    alive = [cell for cell in cells if cell.cell_id in state.alive]
+    return bool(blocks or state.unchecked or _waits_for_sustained(context, alive, state))
 
 
 def _missing(planned: Sequence[tuple[str, ...]], state: _State, board: Board) -> tuple[JobBlock, ...]:
@@ -163,7 +195,7 @@ def _state(context: RunContext, cells: Sequence[Cell], board: Board) -> _State:
     newest = standing(notes)
     names = {name for cell in cells for name in names_of(cell)}
     alive = alive_cells([(cell.cell_id, {"twin": cell.twin}) for cell in cells], newest)
-    checked = frozenset(subject for subject, kind in newest if kind == "check")
+    checked = frozenset(subject for subject, kind in newest if kind == "check") | _cannot_be_checked(cells)
     return _State(
         alive=tuple(alive),
         checked=checked,
@@ -172,6 +204,10 @@ def _state(context: RunContext, cells: Sequence[Cell], board: Board) -> _State:
         enough=(board.name, ENOUGH) in newest,
         attempt=1 + sum(note.kind == "session" and note.subject == board.name for note in notes),
     )
+
+
+def _cannot_be_checked(cells: Sequence[Cell]) -> frozenset[str]:
+    return frozenset(cell.cell_id for cell in cells if cell.skip is None and not cell.board_runtime.tells_outputs)
 
 
 def names_of(cell: Cell) -> tuple[str, ...]:

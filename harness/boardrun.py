@@ -11,21 +11,23 @@ from typing import Any
 from ..reports.record import Outcome
 from ..targets.agent.job import job_from_json, job_to_json
 from ..targets.board import Board, BoardRuntime
+from ..targets.deadlines import process_timeout_s
 from ..targets.errors import BoardFullError, BoardHeldError, TargetError, TransientTargetError
 from ..targets.open import OpenBoard
 from ..targets.provision import RuntimeFound, is_provisioned, provide_runtimes
 from ..targets.session import Session, attach_session, discard_session, stop_session
 from ..targets.watch import AgentLostError, AgentStoppedError
 from .assemble import standing
-from .blocks import orders
+from .blocks import MOST_ATTEMPTS, orders
 from .boardjob import RunContext, errand_of, has_enough, is_missing, job_for, names_of
 from .checks import judge_check
 from .collect import damage_of, trial_from_event
 from .errorclass import error_class
 from .errors import Interrupted
-from .intake import Intake
+from .intake import PROFILE_EVENTS, Intake
 from .leased import follow, note_lease, run_claim, start_leased
 from .log import about
+from .measuring import process_limit_s
 from .phases import note_phase, phase
 from .plan import Cell
 from .protocol import protocol_for
@@ -33,6 +35,7 @@ from .ready import open_ready
 from .store import ENOUGH
 
 _LONG_STORING_S = 5.0
+_MOST_JOBS = MOST_ATTEMPTS + 1  # blocks that were invalid are run again, and sustained runs come at the end
 
 
 def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> TargetError | None:
@@ -46,7 +49,8 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> T
     if not is_missing(context, cells, planned, board):
         return None
     try:
-        claim = run_claim(context.store, context.run_id, context.plan.name, board)
+        process_s = process_limit_s(context.plan.measuring, board, process_timeout_s())
+        claim = run_claim(context.store, context.run_id, context.plan.name, board, process_s=process_s)
         if context.lease_wait_s is not None:
             claim = replace(claim, wait_s=context.lease_wait_s)
         say = context.progress.about(board.name)
@@ -61,9 +65,11 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> T
                 sites = _note_board(context, opened, cells)
             with _phase(context, board, "measure"):
                 _collect_earlier(context, opened, cells)
-            with _phase(context, board, "deploy"):
-                job = job_for(context, opened, cells, planned, protocol, sites)
-            if job is not None:
+            for _ in range(_MOST_JOBS):
+                with _phase(context, board, "deploy"):
+                    job = job_for(context, opened, cells, planned, protocol, sites)
+                if job is None:
+                    break
                 facts = {"job": job_to_json(job), "token": token}
                 context.store.add_note(context.run_id, board.name, "session", facts)
                 with _phase(context, board, "measure"):
@@ -118,6 +124,9 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
     say = context.progress.about(board.name)
 
     def store(event: Mapping[str, Any]) -> None:
+        if event["event"] in PROFILE_EVENTS:
+            note_profile(context, board, event)
+            return
         if (damage := damage_of(event, by_name)) is not None:
             raise AgentLostError(f"the journal of job {session.job.job_id} is damaged: {damage}")
         began_s = time.monotonic()
@@ -167,6 +176,15 @@ def _is_enough(context: RunContext, board: Board, cells: Sequence[Cell]) -> bool
         f"{board.name}: ends after {blocks} of {cap} blocks: no interval is wider than {width_pct:g} %"
     )
     return True
+
+
+def note_profile(context: RunContext, board: Board, event: Mapping[str, Any]) -> None:
+    """Keep what was set on a board and read back, or brought back; say what a person should know of it."""
+    kind = str(event["event"])
+    context.store.add_note(context.run_id, board.name, kind, {key: event[key] for key in event if key != "event"})
+    for sentence in (event.get("left_over"), event.get("reason")):
+        if sentence:
+            context.progress.say(f"{board.name}: {sentence}")
 
 
 def _store_event(context: RunContext, event: Mapping[str, Any], cell: Cell, lease: tuple[str, int] | None) -> None:

@@ -169,6 +169,7 @@ def _cell_facts(cell: Cell) -> Mapping[str, Any]:
         "runtime": cell.runtime,
         "settings": dict(cell.settings),
         "twin": cell.twin,
+        "checked": cell.skip is not None or cell.board_runtime.tells_outputs,
     }
 
 

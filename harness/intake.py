@@ -12,6 +12,7 @@ from .errors import FencedError
 
 Event = Mapping[str, Any]
 MARGIN_S = 60.0
+PROFILE_EVENTS = ("tuning", "restored")
 _MOST_GRACE_S = 30.0
 
 
@@ -51,7 +52,7 @@ class Intake:
 
     def take(self, event: Event) -> None:
         """One event of the journal. Raises LeaseLostError: nothing of what waits is stored."""
-        if event["event"] in ("trial", "check", "failed"):
+        if event["event"] in ("trial", "check", "failed", *PROFILE_EVENTS):
             self._waiting.append(event)
         try:
             if self._lease is not None and event["event"] == "gap":

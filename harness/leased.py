@@ -21,12 +21,15 @@ from .intake import grace_s, lease_ttl_s
 from .store import Store
 
 
-def run_claim(store: Store, run_id: str, plan_name: str, board: Board) -> Claim:
-    """A run's claim on a board; its token will be above all that other runs of this store had there."""
+def run_claim(store: Store, run_id: str, plan_name: str, board: Board, *, process_s: float | None = None) -> Claim:
+    """A run's claim on a board; its token will be above all that other runs of this store had there.
+
+    `process_s` is the limit of the longest process that it will start, if not the usual one.
+    """
     return claim_for(
         run_id,
         f"run {run_id} of plan {plan_name}",
-        ttl_s=lease_ttl_s(process_timeout_s()),
+        ttl_s=lease_ttl_s(process_timeout_s() if process_s is None else process_s),
         least_token=store.newest_token(board.name, besides=run_id),
     )
 

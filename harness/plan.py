@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..targets.board import Board, BoardRuntime
+from ..targets.board import COMMAND, Board, BoardRuntime
+from .measuring import USUAL, Measuring
 from .provenance import digest
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Plan:
     lines: Mapping[str, int] = field(default_factory=dict[str, int])
     pools: Mapping[str, tuple[Board, ...]] = field(default_factory=dict[str, tuple[Board, ...]])
     remarks: tuple[str, ...] = ()
+    measuring: Measuring = USUAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +179,9 @@ def _cell(board: Board, model: str, recipe: str, runtime: RuntimePlan, model_for
 
 
 def _why_not(board: Board, runtime: str, model_format: str) -> str | None:
-    if (runtime == "onnxruntime") != (model_format == "onnx"):
+    if runtime == COMMAND and board.emulated:
+        return "a program as runtime gives times, and an emulated board has none"
+    if runtime != COMMAND and (runtime == "onnxruntime") != (model_format == "onnx"):
         return f"{runtime} does not run {model_format.upper()} files"
     has = [known.name for known in board.runtimes]
     if runtime not in has:

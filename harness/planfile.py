@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from .measurefile import MeasureKeys
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,7 +53,7 @@ class ModelFile(_Strict):
 class RuntimeFile(_Strict):
     """One runtime setting."""
 
-    name: Literal["onnxruntime", "tflite-runtime", "ai-edge-litert"] | None = Field(
+    name: Literal["onnxruntime", "tflite-runtime", "ai-edge-litert", "command"] | None = Field(
         default=None, description="By default the one that fits the model's format."
     )
     threads: Annotated[int, Field(ge=1, le=256)] = 1
@@ -74,7 +76,7 @@ class BudgetFile(_Strict):
     )
 
 
-class PlanFile(_Strict):
+class PlanFile(_Strict, MeasureKeys):
     """What to compare: models x recipes x boards x runtime settings, under a protocol, against a baseline."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

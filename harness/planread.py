@@ -11,6 +11,7 @@ from ..targets.errors import TargetError
 from ..targets.yamlerrors import choice
 from ..targets.yamlfile import Positions, YamlFileError, load_yaml
 from .errors import PlanError
+from .measurefile import measuring_of
 from .plan import ModelPlan, Plan, RuntimePlan, TaskPlan
 from .planfile import PlanFile, RuntimeFile, TaskFile
 from .selection import Boards, Selection
@@ -74,6 +75,7 @@ def read_plan(
         lines={key: positions.line((key,)) for key in ("blocks", "stop_at_width_pct")},
         pools=found.pools,
         remarks=found.remarks,
+        measuring=measuring_of(file, file.protocol),
     )
 
 

@@ -47,7 +47,7 @@ def smoke_test(board: Board, progress: Progress) -> Smoke:
     from ..reports.summary import summarize
     from .run import run_plan
 
-    names = [runtime.name for runtime in board.runtimes]
+    names = [one.name for one in board.runtimes if not one.command] or [one.name for one in board.runtimes]
     runtime = "onnxruntime" if "onnxruntime" in names else names[0]
     with tempfile.TemporaryDirectory(prefix="hilbench-smoke-") as name:
         folder = Path(name)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from .record import Record, Trial, TrialKind
+from .record import FIGURE_KINDS, Record, Trial
+from .stateflags import AS_SHIPPED, CONTROLLED
 
 
 def settings_key(record: Record) -> str:
@@ -27,6 +28,8 @@ def _reasons(candidate: Record, baseline: Record) -> Iterator[str]:
         yield "one was counted on an emulated board, the other timed on a real one"
     if candidate.board != baseline.board:
         yield f"they ran on different boards ({candidate.board}, {baseline.board})"
+    if candidate.profile not in (AS_SHIPPED, CONTROLLED):
+        yield f"the profile of the board was {candidate.profile}"
     if candidate.profile != baseline.profile:
         yield f"they were measured in different profiles ({candidate.profile}, {baseline.profile})"
     if settings_key(candidate) != settings_key(baseline):
@@ -72,4 +75,4 @@ def _versions(candidate: Record, baseline: Record) -> Iterator[str]:
 
 
 def _measured(record: Record) -> list[Trial]:
-    return [trial for trial in record.trials if trial.kind is not TrialKind.MEMORY]
+    return [trial for trial in record.trials if trial.kind in FIGURE_KINDS]

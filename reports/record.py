@@ -148,7 +148,8 @@ class Accuracy:
 class Record:
     """One cell with what became of it.
 
-    `profile` is the state in which the board was measured (`as-shipped`, `controlled`).
+    `profile` is the state in which the board was measured (`as-shipped`, `controlled`; `unknown` under settings of
+    somebody else's, `mixed` where trials differ: neither is compared with anything).
     `settings` are the runtime settings asked for (`threads`, `graph_optimization`, `providers`); `trials` hold only
     what counts (whole blocks on real boards). `twin_trials` are those of the A/A control if this cell is its subject.
     """
@@ -170,6 +171,7 @@ class Record:
     twin_trials: tuple[Trial, ...] = ()
     profile: str = "as-shipped"
     validity_reasons: tuple[str, ...] = ()  # what a gate found at run time; statistics add their own
+    remarks: tuple[str, ...] = ()  # worth knowing, no doubt in the figures: what was run again, what has no check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,21 @@ def invalid_blocks(trials: Iterable[Trial], profile: str) -> dict[tuple[int, int
     }
 
 
+def in_words(trials: Iterable[Trial], profile: str, effect: Effect) -> tuple[str, ...]:
+    """What a cell's processes show of one effect: each rule once, with the first words and in how many blocks.
+
+    Another profile than the two is read as `as-shipped`, which claims least.
+    """
+    timed = [trial for trial in trials if trial.kind is TrialKind.LATENCY]
+    known = profile if profile == CONTROLLED else AS_SHIPPED
+    found: dict[str, list[str]] = {}
+    for trial in timed:
+        for flag in flags(trial, known):
+            if flag.effect is effect:
+                found.setdefault(flag.rule, []).append(flag.text)
+    return tuple(f"{texts[0]} (in {len(texts)} of {len(timed)} blocks)" for texts in found.values())
+
+
 def _stopped(trial: Trial) -> Iterator[tuple[str, str]]:
     """The process stood still: one sample, or the time between two, is seconds longer than the others."""
     if not trial.samples.size:

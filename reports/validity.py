@@ -12,6 +12,7 @@ from .control import Control
 from .figures import Instructions, Latency
 from .power import processes_for
 from .record import Accuracy, Outcome, Record, RunRecord
+from .stateflags import AS_SHIPPED, CONTROLLED, Effect, in_words
 from .statistics import blocks_needed, coefficient_of_variation
 from .tails import DRIFT_P, rank_correlation
 from .verdict import LEAST_PROCESSES, TIME_MARGIN
@@ -52,10 +53,14 @@ def validity(
     planned = run.planned_blocks.get(record.board)
     found += _of_latency(time, planned) if time else _of_counts(count, planned) if count else ()
     found += _of_outputs(record.accuracy)
+    found += in_words(record.trials, record.profile, Effect.SUSPECT)
+    found += _of_cooling(record)
+    found += _of_profile(record)
     if control is not None and not control.equal:
         found.append("the A/A control of this board differed from itself: comparisons are unproven")
+    results = in_words(record.trials, record.profile, Effect.RESULT)
     state = State.INVALID if record.outcome is not Outcome.OK else State.SUSPECT if found else State.VALID
-    remarks = (*_early_end(record, run), *_remarks(time)) if time else ()
+    remarks = (*record.remarks, *results, *_early_end(record, run), *_remarks(time))
     return Validity(state=state, reasons=tuple(found), remarks=remarks)
 
 
@@ -86,7 +91,24 @@ def _of_latency(time: Latency, planned: int | None) -> Iterator[str]:
         yield f"latency drifts by {100 * time.drift_within:+.1f} % within a process"
 
 
-def _remarks(time: Latency) -> Iterator[str]:
+def _of_cooling(record: Record) -> Iterator[str]:
+    late = [t.used["cooling"] for t in record.trials if not (t.used.get("cooling") or {"cool": True})["cool"]]
+    if late:
+        most = max(one["at_c"] - one["start_c"] for one in late)
+        yield (
+            f"{len(late)} blocks began while the board was up to {most:.0f} °C warmer than at the start: waiting for "
+            "it to cool had taken its share of the campaign, a quarter"
+        )
+
+
+def _of_profile(record: Record) -> Iterator[str]:
+    if record.profile not in (AS_SHIPPED, CONTROLLED):
+        yield f"the profile of the board was {record.profile}, so nothing of it can be compared"
+
+
+def _remarks(time: Latency | None) -> Iterator[str]:
+    if time is None:
+        return
     if time.cv_blocks is not None:
         wanted = processes_for(time.cv_blocks)
         if wanted > time.blocks:

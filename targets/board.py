@@ -9,6 +9,7 @@ from enum import StrEnum
 from .hours import Hours
 
 DEFAULT_CACHE_LIMIT_MIB = 2048
+COMMAND = "command"  # the name of a runtime that is a program
 
 
 class Role(StrEnum):
@@ -63,7 +64,8 @@ Address = SshAddress | LocalAddress | EmulatedAddress
 class BoardRuntime:
     """A runtime on a board: the interpreter that runs it, and a folder to put before its packages (or None).
 
-    `name` is `onnxruntime`, `tflite-runtime` or `ai-edge-litert`. A board's own interpreter may be named, such as the
+    `name` is `onnxruntime`, `tflite-runtime`, `ai-edge-litert` or `command`, a program whose words are `command` (see
+    docs/command-runtime.md); the interpreter then only starts it. A board's own interpreter may be named, such as the
     one with a vendor's build of onnxruntime. `version` and `numpy` are the releases to put on a board that lacks the
     runtime; None = the pinned ones.
     """
@@ -73,6 +75,12 @@ class BoardRuntime:
     site: str | None = None
     version: str | None = None
     numpy: str | None = None
+    command: tuple[str, ...] = ()
+
+    @property
+    def tells_outputs(self) -> bool:
+        """Whether what it computes can be looked at: a program is only asked where it is given a place for it."""
+        return not self.command or any("{outputs}" in word for word in self.command)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from .errors import TargetError
 PROCESS_SETTING = "HILBENCH_PROCESS_TIMEOUT_S"
 RECONNECT_SETTING = "HILBENCH_RECONNECT_S"
 CONNECT_SETTING = "HILBENCH_CONNECT_TIMEOUT_S"
+ROOT_SETTING = "HILBENCH_BOARD_ROOT"
 USUAL_RECONNECT_S = 180.0
 USUAL_CONNECT_S = 30.0
 
@@ -28,6 +29,11 @@ def reconnect_s() -> float:
 def connect_timeout_s() -> float:
     """How long one connecting may take, with the greeting and the login."""
     return setting_s(CONNECT_SETTING, USUAL_CONNECT_S, least=1.0)
+
+
+def state_root() -> str:
+    """The folder that stands for `/` where a board's state and frequency are read and set: a board can be rehearsed."""
+    return os.environ.get(ROOT_SETTING) or "/"
 
 
 def setting_s(name: str, usual_s: float, *, least: float) -> float:

@@ -259,7 +259,7 @@ def _runtime(name: str, connection: str, python: str | None, site: str | None) -
 
 
 def _with_releases(runtime: BoardRuntime, entry: RuntimeEntry) -> BoardRuntime:
-    return replace(runtime, version=entry.version, numpy=entry.numpy)
+    return replace(runtime, version=entry.version, numpy=entry.numpy, command=tuple(entry.command or ()))
 
 
 def _notice(entry: NotifyEntry, folder: Path) -> Notice:

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from .address import split_address
-from .board import Arch, Role
+from .board import COMMAND, Arch, Role
+from .commandplaces import check_places
 from .hostkeys import parse_public_key
 from .hours import ALLOWED, parse_hours
 from .notice import Occasion, check_command, check_webhook
@@ -20,7 +21,7 @@ from .powercycle import check_template
 
 _RELEASE = r"^[0-9]+(\.[0-9]+)*([a-z0-9.+]*)$"  # as pip writes it
 
-RuntimeName = Literal["onnxruntime", "tflite-runtime", "ai-edge-litert"]
+RuntimeName = Literal["onnxruntime", "tflite-runtime", "ai-edge-litert", "command"]
 ConnectionWord = Literal["ssh", "local", "emulated"]
 # What the `virt` machine of QEMU 7.2 emulates as a 64-bit CPU.
 CpuModel = Literal["cortex-a35", "cortex-a53", "cortex-a57", "cortex-a72", "cortex-a76", "a64fx", "neoverse-n1", "max"]
@@ -47,6 +48,23 @@ class RuntimeEntry(_Strict):
     numpy: str | None = Field(
         None, pattern=_RELEASE, description="the release of numpy to put beside it (connection: ssh)"
     )
+    command: list[Annotated[str, Field(min_length=1)]] | None = Field(
+        None, min_length=1, description="name command: the program on the board and its words, with places like {model}"
+    )
+
+    @model_validator(mode="after")
+    def _has_command(self) -> RuntimeEntry:
+        if self.name == COMMAND and self.command is None:
+            raise ValueError(
+                'the runtime "command" needs the key "command": a list of words, such as [mytool, "{model}"]'
+            )
+        if self.name != COMMAND and self.command is not None:
+            raise ValueError(f'the key "command" belongs to the runtime "command", not to "{self.name}"')
+        for key in ("version", "numpy"):
+            if self.command is not None and getattr(self, key) is not None:
+                raise ValueError(f'"{key}" is not for the runtime "command": hilbench puts no program on a board')
+        check_places(self.command or ())
+        return self
 
 
 class SshKeys(_Strict):

@@ -83,7 +83,7 @@ def split_sections(output: str, token: str) -> dict[str, str]:
 def probes_of(board: Board) -> tuple[Probe, ...]:
     """The fixed probes, the free space in the board's work folder, and one probe per interpreter of its runtimes."""
     by_python: dict[str, list[tuple[str, str | None]]] = {}
-    for runtime in board.runtimes:
+    for runtime in (one for one in board.runtimes if not one.command):
         by_python.setdefault(runtime.python, []).append((runtime.name, runtime.site))
     interpreters = tuple(
         Probe(f"interpreter:{index}", shlex.join([python, "-c", _PYTHON_PROGRAM, json.dumps(wanted)]), parse_json)

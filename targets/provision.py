@@ -85,7 +85,7 @@ def provide_runtimes(
 
 def is_provisioned(board: Board, runtime: BoardRuntime) -> bool:
     """Whether hilbench may put this runtime on the board: not on this machine, not where its folder is named."""
-    return isinstance(board.address, SshAddress) and runtime.site is None
+    return isinstance(board.address, SshAddress) and runtime.site is None and not runtime.command
 
 
 def _none_usable(board: Board, found: Mapping[BoardRuntime, RuntimeFound]) -> str:
@@ -192,6 +192,8 @@ def _described(target: WheelTarget) -> str:
 
 
 def _try(connection: Connection, runtime: BoardRuntime) -> RuntimeFound:
+    if runtime.command:
+        return _program(connection, runtime.command[0])
     words = [runtime.python, "-c", _PROGRAM, _MODULES[runtime.name], runtime.name]
     prefix = f"PYTHONPATH={shlex.quote(runtime.site)} " if runtime.site else ""
     done = connection.run(prefix + shlex.join(words), timeout_s=IMPORT_TIMEOUT_S)
@@ -201,3 +203,13 @@ def _try(connection: Connection, runtime: BoardRuntime) -> RuntimeFound:
         return RuntimeFound(**answer)
     last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no answer"])[-1]
     return RuntimeFound(reason=f"{runtime.python} ended with status {done.status}: {last}")
+
+
+def _program(connection: Connection, program: str) -> RuntimeFound:
+    """Where a program that stands for a runtime is; it tells its version, if at all, only when it runs a model."""
+    done = connection.run(f"command -v {shlex.quote(program)}", timeout_s=IMPORT_TIMEOUT_S)
+    lines = done.stdout.decode(errors="replace").split("\n")
+    path = next((line for line in lines if line.endswith(program)), None)  # a login shell may greet before
+    if done.status == 0 and path is not None:
+        return RuntimeFound(version=path)
+    return RuntimeFound(reason=f"the program {program} is not there", impossible=True)

@@ -21,11 +21,11 @@ from .cgroup import PeakGroup
 from .command_output import Printed, check_against_clock, read_output
 from .failures import ERROR, UNSUPPORTED, CellFailure, explain_exit, one_sentence
 from .inputs import read_arrays
+from .job import COMMAND_PLACES
 from .phase import PHASE, enter_phase, phase_clause
 from .state import read_oom_kills
 from .tasks import Task
 
-_PLACES = ("model", "iterations", "warmup", "seconds", "threads", "inputs", "outputs")
 _OUTPUT, _ERRORS, _RESULTS = "command.out", "command.err", "command-outputs.npz"
 _PR_SET_PDEATHSIG = 1
 _TAIL_BYTES = 4096
@@ -56,7 +56,7 @@ def fill(command: tuple[str, ...], values: Mapping[str, object]) -> list[str]:
 
     def value(found: re.Match[str]) -> str:
         if found.group(1) not in values:
-            allowed = ", ".join(f"{{{name}}}" for name in _PLACES)
+            allowed = ", ".join(f"{{{name}}}" for name in COMMAND_PLACES)
             raise CellFailure(ERROR, f"the command has the place {found.group(0)}; allowed: {allowed}")
         return str(values[found.group(1)])
 

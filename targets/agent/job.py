@@ -35,6 +35,7 @@ MODES = ("latency", "count")
 AS_SHIPPED = "as-shipped"
 CONTROLLED = "controlled"
 BOARD_PROFILES = (AS_SHIPPED, CONTROLLED)
+COMMAND_PLACES = ("model", "iterations", "warmup", "seconds", "threads", "inputs", "outputs")
 PROCESS_TIMEOUT_S = 300.0
 SUSTAINED_MARGIN_S = 60.0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .controlled import BoardProfile
+from .cooling import Cooling
 from .events import failed_event, result_event
 from .failures import CellFailure
 from .interrupts import Interrupts
@@ -14,6 +15,7 @@ from .job import Job, JobCell
 from .journal import Journal
 from .modelfile import model_sha256
 from .schedule import Step
+from .state import board_now, read_state
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Progress:
     done: int = 0
     failed: set[str] = field(default_factory=set[str])
     loop_k: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
+    cooled: dict[str, Any] | None = None  # how the block under way began, where the board had to cool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,7 @@ class Session:
     interrupts: Interrupts
     progress: Progress
     profile: BoardProfile
+    cooling: Cooling
 
 
 def task_for(session: Session, step: Step) -> dict[str, Any]:
@@ -72,11 +76,20 @@ def record(
 
     `began` is the board's state and time before the process; `process_ns` is null for forks, whose clock may lie.
     """
+    cooled = session.progress.cooled if step.kind == "latency" else None
+    noted = {} if cooled is None else {"cooling": cooled}
     ran = {"board_profile": session.profile.name, "model_sha256": model_sha256(step.cell.model)}
-    answer["used"] = {**answer["used"], **ran}
+    answer["used"] = {**answer["used"], **ran, **noted}
     if step.kind == "latency":
         session.progress.loop_k.setdefault(work_of(step.cell), int(answer["loop_k"]))
     _gap(session, step, result_event(step, answer, *began, forked=forked, root=session.profile.root), process_ns)
+
+
+BESIDE: dict[str, dict[str, Any]] = {
+    "profile": {"unit": None, "source": None, "iterations": 0},
+    "counters": {"iterations": 0},
+    "sustained": {"ended": "failed", "windows": []},
+}
 
 
 def work_of(cell: JobCell) -> tuple[object, ...]:
@@ -86,7 +99,12 @@ def work_of(cell: JobCell) -> tuple[object, ...]:
 
 
 def fail(session: Session, step: Step, failure: CellFailure) -> None:
-    """Journal how a cell failed; it gets no more processes."""
+    """Journal how a cell failed; it gets no more processes. What only adds to its figures fails alone."""
+    if step.kind in BESIDE:
+        answer = {step.kind: {**BESIDE[step.kind], "unavailable": {step.kind: failure.reason}}, "used": {}}
+        state = read_state(session.profile.root)
+        record(session, step, answer, (state, board_now()), process_ns=None, forked=session.job.mode == "count")
+        return
     session.progress.failed.add(step.cell.cell)
     _gap(session, step, failed_event(step, failure))
 
@@ -99,13 +117,29 @@ def skipped(session: Session, step: Step) -> bool:
     return True
 
 
+def cool_down(session: Session, step: Step) -> None:
+    """Before a block, wait for a board that is too warm; each pause is a gap, as nothing is timed in it."""
+    if step.kind != "latency" or step.position != 0:
+        return
+
+    def pause(seconds: float) -> None:
+        session.journal.append(_gap_event(session, step, seconds, None))
+        session.interrupts.sleep(seconds)
+
+    progress = session.progress
+    progress.cooled = session.cooling.wait(pause, done=progress.done, of=progress.of)
+
+
+def _gap_event(session: Session, step: Step, gap_s: float, process_ns: int | None) -> dict[str, Any]:
+    counts = {"done": session.progress.done, "of": session.progress.of}
+    return {"event": "gap", "block": step.block, **counts, "gap_s": gap_s, "process_ns": process_ns}
+
+
 def _gap(session: Session, step: Step, event: dict[str, Any], process_ns: int | None = None) -> None:
     """Journal a process's result and leave the gap in which the controller may talk to the board."""
     progress, job = session.progress, session.job
     progress.done += 1
     session.interrupts.done = progress.done
-    counts = {"done": progress.done, "of": progress.of}
-    gap = {"event": "gap", "block": step.block, **counts, "gap_s": job.gap_s, "process_ns": process_ns}
-    session.journal.append(event, gap)
+    session.journal.append(event, _gap_event(session, step, job.gap_s, process_ns))
     if progress.done < progress.of:
         session.interrupts.sleep(job.gap_s)

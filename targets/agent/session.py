@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from .controlled import take_profile
+from .cooling import cooling_from_now
 from .events import end_event, start_event
 from .failures import UNSUPPORTED, CellFailure
 from .interrupts import Interrupts, StopRequested
 from .job import AS_SHIPPED, Job, JobCell
 from .journal import Journal
-from .ledger import Progress, Session, fail, record, skipped, task_for, work_of
+from .ledger import Progress, Session, cool_down, fail, record, skipped, task_for, work_of
 from .processes import Worker, end, failure_of_exit, receive, send, start
 from .schedule import Group, Step, schedule
 from .state import board_now, read_state
@@ -52,6 +53,7 @@ def run_job(
         interrupts=interrupts,
         progress=progress,
         profile=profile,
+        cooling=cooling_from_now(profile.root),
     )
     try:
         state = _run_groups(session, groups)
@@ -85,6 +87,7 @@ def _refuse_all(session: Session, groups: tuple[Group, ...], reason: str) -> Non
 
 def _run_fresh(session: Session, step: Step) -> None:
     """One process for one step: executed anew, so that it shares nothing with any other."""
+    cool_down(session, step)
     if skipped(session, step):
         return
     before, started_at = read_state(session.profile.root), board_now()

@@ -37,7 +37,7 @@ def read_state(root: Path = Path("/")) -> dict[str, Any]:
         "available_bytes": _available_bytes(root),
         "swap_used_bytes": _swap_used_bytes(root),
         "swapped_pages": _sum_of(root / "proc/vmstat", "pswpin", "pswpout"),
-        "temperature_c": _temperatures(root),
+        "temperature_c": temperatures(root),
         "cpu_freq_khz": _per_cpu(root, "scaling_cur_freq", number=True),
         "cpu_freq_min_khz": _per_cpu(root, "scaling_min_freq", number=True),
         "cpu_freq_max_khz": _per_cpu(root, "scaling_max_freq", number=True),
@@ -134,7 +134,8 @@ def _available_bytes(root: Path) -> int | None:
     return None if kib is None else kib * 1024
 
 
-def _temperatures(root: Path) -> dict[str, float] | None:
+def temperatures(root: Path) -> dict[str, float] | None:
+    """Every thermal zone in °C by `zone:type`; None where the board has none that can be read."""
     found: dict[str, float] = {}
     for zone in sorted(root.glob("sys/class/thermal/thermal_zone[0-9]*")):
         value = _text(zone / "temp")

@@ -195,14 +195,14 @@ WRONG = {
         "boards:\n  a:\n    connection: local\n    runtimes:\n      - onnx-runtime",
         (
             'inventory.yaml:5: boards.a.runtimes.0: "onnx-runtime" is not allowed; did you mean "onnxruntime"? '
-            "Allowed: onnxruntime, tflite-runtime, ai-edge-litert"
+            "Allowed: onnxruntime, tflite-runtime, ai-edge-litert, command"
         ),
     ),
     "unknown key of a runtime": (
         "boards:\n  a:\n    connection: local\n    runtimes:\n      - name: onnxruntime\n        pyton: x",
         (
             'inventory.yaml:6: boards.a.runtimes.0: unknown key "pyton"; did you mean "python"? '
-            "Allowed: name, python, site, version, numpy"
+            "Allowed: name, python, site, version, numpy, command"
         ),
     ),
     "unknown cpu": (
