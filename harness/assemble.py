@@ -10,6 +10,7 @@ from typing import Any
 from ..reports.record import FIGURE_KINDS, Accuracy, ArtifactFacts, Budget, Outcome, Record, RunRecord, Trial
 from .answers import unpacked
 from .blocks import TWIN, counting_trials
+from .energy import with_energy
 from .store import MOVED, Note, RunRow, Store
 
 Facts = Mapping[str, Any]
@@ -51,7 +52,7 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
     ledger = _Ledger(newest=newest, trials=counting)
     records = tuple(_record(run, cell, board, facts, ledger) for cell, board, facts in cells)
     plan: Facts = run.facts["plan"]
-    return RunRecord(
+    record = RunRecord(
         run_id=run.run_id,
         started_at=run.started_at,
         ended_at=run.ended_at,
@@ -62,7 +63,10 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         seed=run.seed,
         protocol=run.protocol,
         hilbench_version=run.facts["hilbench"],
-        boards={board: {**(ledger.facts(board, "board") or {}), **_stands_in(board, left)} for board in boards},
+        boards={
+            board: {**(ledger.facts(board, "board") or {}), **_stands_in(board, left), **_meter(board, ledger)}
+            for board in boards
+        },
         records=records,
         planned_blocks=run.facts["blocks"],
         baseline_recipe=run.facts["baseline"],
@@ -70,6 +74,13 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         shortlist=tuple(run.facts["shortlist"]),
         provenance=run.facts["provenance"],
     )
+    return with_energy(record)
+
+
+def _meter(board: str, ledger: _Ledger) -> Facts:
+    """Which meter read the board's power, and why others could not; nothing where the board has none."""
+    facts = ledger.facts(board, "meter")
+    return {} if facts is None else {"power_meter": facts}
 
 
 def _stands_in(board: str, left: Mapping[str, Facts]) -> Facts:

@@ -13,10 +13,12 @@ from ..targets.board import Board, BoardRuntime
 from ..targets.deadlines import process_timeout_s
 from ..targets.deploy import deploy
 from ..targets.open import OpenBoard
+from ..targets.power.choose import Chosen
 from .assemble import alive_cells, standing
 from .blocks import TWIN, missing_blocks
 from .candidates import Prepared
 from .home import Home
+from .metering import gap_s
 from .notify import Event
 from .plan import Cell, Plan
 from .progress import Progress
@@ -72,8 +74,9 @@ def job_for(
     planned: Sequence[tuple[str, ...]],
     protocol: MeasurementProtocol,
     sites: Mapping[BoardRuntime, BoardRuntime],
+    chosen: Chosen | None = None,
 ) -> Job | None:
-    """Deploy and describe what the agent is to do; None where nothing is left to do."""
+    """Deploy and describe what the agent is to do; None where nothing is left to do. `chosen` is the board's meter."""
     board = opened.board
     state = _state(context, cells, board)
     blocks = missing_blocks(planned, state.trials, alive=state.alive, emulated=board.emulated, attempt=state.attempt)
@@ -99,8 +102,9 @@ def job_for(
         warmup_seconds=protocol.warmup_seconds,
         iterations=protocol.iterations,
         min_seconds=protocol.min_seconds,
-        gap_s=protocol.gap_s,
+        gap_s=gap_s(chosen, protocol.gap_s),
         process_timeout_s=process_timeout_s(),
+        power=None if chosen is None else chosen.power,
     )
 
 
@@ -124,6 +128,7 @@ def _job_cell(
         check=not twin and name not in state.checked,
         memory=not twin and not any(t.cell_id == name and t.memory is not None for t in state.trials),
         loop_k=_loop_k(cell, state.trials),
+        power=not twin,  # the A/A control so shows what the meter does to the time
     )
 
 
