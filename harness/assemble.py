@@ -11,6 +11,7 @@ from ..reports.record import FIGURE_KINDS, Accuracy, ArtifactFacts, Budget, Outc
 from ..reports.stateflags import AS_SHIPPED
 from .answers import unpacked
 from .blocks import TWIN, counting_trials
+from .energy import with_energy
 from .intake import PROFILE_EVENTS
 from .spoilt import Spoilt, given_up_text, repeated_text, spoilt_on
 from .store import ENOUGH, MOVED, Note, RunRow, Store
@@ -61,7 +62,7 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
     ledger = _Ledger(newest=newest, trials=counting, spoilt=spoilt)
     records = tuple(_record(run, cell, board, facts, ledger) for cell, board, facts in cells)
     plan: Facts = run.facts["plan"]
-    return RunRecord(
+    record = RunRecord(
         run_id=run.run_id,
         started_at=run.started_at,
         ended_at=run.ended_at,
@@ -80,13 +81,20 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         shortlist=tuple(run.facts["shortlist"]),
         provenance=run.facts["provenance"],
     )
+    return with_energy(record)
+
+
+def _meter(board: str, ledger: _Ledger) -> Facts:
+    """Which meter read the board's power, and why others could not; nothing where the board has none."""
+    facts = ledger.facts(board, "meter")
+    return {} if facts is None else {"power_meter": facts}
 
 
 def _board(board: str, left: Mapping[str, Facts], ledger: _Ledger) -> Facts:
     enough = ledger.facts(board, ENOUGH)
     early = {} if enough is None else {"ended_early": enough}
     told = ledger.facts(board, "board") or {}
-    return {**told, **_profile_facts(board, ledger), **_stands_in(board, left), **early}
+    return {**told, **_profile_facts(board, ledger), **_stands_in(board, left), **_meter(board, ledger), **early}
 
 
 def _planned(run: RunRow, board: str, ledger: _Ledger) -> int:

@@ -13,12 +13,14 @@ from ..targets.board import Board, BoardRuntime
 from ..targets.deadlines import process_timeout_s, state_root
 from ..targets.deploy import deploy
 from ..targets.open import OpenBoard
+from ..targets.power.choose import Chosen
 from .assemble import alive_cells, standing
 from .blocks import TWIN, missing_blocks, whole_blocks
 from .candidates import Prepared
 from .early import campaign_is_over
 from .home import Home
 from .measuring import NOTHING, Once, process_limit_s, still_once
+from .metering import gap_s
 from .notify import Event
 from .plan import Cell, Plan
 from .progress import Progress
@@ -75,8 +77,9 @@ def job_for(
     planned: Sequence[tuple[str, ...]],
     protocol: MeasurementProtocol,
     sites: Mapping[BoardRuntime, BoardRuntime],
+    chosen: Chosen | None = None,
 ) -> Job | None:
-    """Deploy and describe what the agent is to do; None where nothing is left to do."""
+    """Deploy and describe what the agent is to do; None where nothing is left to do. `chosen` is the board's meter."""
     board = opened.board
     state = _state(context, cells, board)
     blocks = _missing(planned, state, board)
@@ -103,7 +106,7 @@ def job_for(
         warmup_seconds=protocol.warmup_seconds,
         iterations=protocol.iterations,
         min_seconds=protocol.min_seconds,
-        gap_s=protocol.gap_s,
+        gap_s=gap_s(chosen, protocol.gap_s),
         process_timeout_s=process_timeout_s() if blocks else process_limit_s(measuring, board, process_timeout_s()),
         rate_hz=None if board.emulated else measuring.rate_hz,
         sustained_window_s=measuring.sustained_window_s,
@@ -112,6 +115,7 @@ def job_for(
         profile_required=not measuring.fallback,
         frequency_khz=measuring.frequency_khz,
         root=state_root(),
+        power=None if chosen is None else chosen.power,
     )
 
 
@@ -147,6 +151,7 @@ def _job_cell(
         counters=once.counters,
         sustained=once.sustained and sustained,
         command=runtime.command or None,
+        power=not twin,  # the A/A control so shows what the meter does to the time
     )
 
 

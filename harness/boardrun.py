@@ -28,6 +28,7 @@ from .intake import PROFILE_EVENTS, Intake
 from .leased import follow, note_lease, run_claim, start_leased
 from .log import about
 from .measuring import process_limit_s
+from .metering import Metering, board_meter
 from .phases import note_phase, phase
 from .plan import Cell
 from .protocol import protocol_for
@@ -65,15 +66,17 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> T
                 sites = _note_board(context, opened, cells)
             with _phase(context, board, "measure"):
                 _collect_earlier(context, opened, cells)
+            with _phase(context, board, "deploy"):
+                chosen = board_meter(opened, context.store, context.run_id, runtimes=sites.values())
             for _ in range(_MOST_JOBS):
                 with _phase(context, board, "deploy"):
-                    job = job_for(context, opened, cells, planned, protocol, sites)
+                    job = job_for(context, opened, cells, planned, protocol, sites, chosen)
                 if job is None:
                     break
                 facts = {"job": job_to_json(job), "token": token}
                 context.store.add_note(context.run_id, board.name, "session", facts)
-                with _phase(context, board, "measure"):
-                    _watch(context, opened, start_leased(opened, job), cells, token)
+                with _phase(context, board, "measure"), Metering(opened, chosen) as metering:
+                    _watch(context, opened, start_leased(opened, job), cells, token, metering)
     except TargetError as error:
         if context.lease_wait_s is None or not isinstance(error, BoardHeldError):
             _note_lost(context, board, error)
@@ -110,12 +113,20 @@ def _collect_earlier(context: RunContext, opened: OpenBoard, cells: Sequence[Cel
         return
     context.progress.say(f"{board.name}: taking over the job that an earlier controller left there")
     try:
-        _watch(context, opened, session, cells, facts.get("token"))
+        # What a meter of this machine saw of it is lost with the controller that read it; the board's own is journaled.
+        _watch(context, opened, session, cells, facts.get("token"), Metering(opened, None))
     except (AgentLostError, BoardFullError) as error:  # a disk that was full then says nothing about now
         context.progress.say(f"{board.name}: that job did not finish: {error}")
 
 
-def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequence[Cell], token: int | None) -> None:
+def _watch(
+    context: RunContext,
+    opened: OpenBoard,
+    session: Session,
+    cells: Sequence[Cell],
+    token: int | None,
+    metering: Metering,
+) -> None:
     """Follow a job to its end and store what it gives as it comes. `token` is the lease's under which it began."""
     board = opened.board
     by_name = {name: cell for cell in cells for name in names_of(cell)}
@@ -142,8 +153,9 @@ def _watch(context: RunContext, opened: OpenBoard, session: Session, cells: Sequ
 
     def on_event(event: Mapping[str, Any]) -> None:
         nonlocal early
-        intake.take(event)
+        intake.take(metering.complete(event, session.job))
         if event["event"] == "gap":
+            metering.begin(done=event["done"] >= event["of"])
             process_ns.append(event.get("process_ns") or 0)
             context.progress.bar(board.name, event["done"], event["of"])
             if not early and _is_enough(context, board, cells):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..reports.record import Samples, Trial, TrialKind
+from .powertrace import trace_from_event
 from .trialfacts import parts_from_facts
 
 _NEEDED = {
@@ -48,6 +49,7 @@ def trial_from_event(event: Mapping[str, Any]) -> Trial:
         samples=_series(event.get("samples")),
         counter_source=event.get("counter_source"),
         **parts_from_facts(event),
+        power=trace_from_event(event),
         used=event.get("used") or {},
         state_before=event.get("state_before") or {},
         state_after=event.get("state_after") or {},

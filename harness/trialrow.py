@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..reports.record import Trial, TrialKind
+from .powertrace import trace_from_facts, trace_to_facts
 from .series import pack, unpack
 from .trialfacts import PARTS, parts_from_facts
 
@@ -32,6 +33,7 @@ def trial_to_row(trial: Trial) -> dict[str, Any]:
     for name in PARTS:
         part = getattr(trial, name)
         facts[name] = None if part is None else asdict(part)
+    facts["power"] = trace_to_facts(trial.power)
     return {
         "trial_id": trial.trial_id,
         "cell_id": trial.cell_id,
@@ -49,6 +51,7 @@ def trial_from_row(row: Sequence[Any]) -> Trial:
     trial_id, cell_id, kind, block, attempt, text, warmup, samples = row
     facts: dict[str, Any] = json.loads(text)
     parts = parts_from_facts(facts)
+    power = trace_from_facts(facts.pop("power", None))
     plain = {name: value for name, value in facts.items() if name not in PARTS}
     return Trial(
         trial_id=trial_id,
@@ -58,6 +61,7 @@ def trial_from_row(row: Sequence[Any]) -> Trial:
         attempt=attempt,
         warmup=unpack(warmup),
         samples=unpack(samples),
+        power=power,
         **parts,
         **plain,
     )

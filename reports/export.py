@@ -138,7 +138,8 @@ def _cell(cell: CellSummary) -> Json:
         "latency_ns": _latency(cell),
         "instructions": _instructions(cell),
         "memory_bytes": _memory(cell),
-        "energy_j": None,  # no meter is read yet
+        "energy_j": _energy(cell),
+        "energy_absent": cell.energy_absent,
         "validity": _validity(cell.validity),
         "verdict": _verdict(cell),
     }
@@ -219,6 +220,26 @@ def _memory(cell: CellSummary) -> Json | None:
         "steady_peak": phases.steady_peak_bytes,
         "anon": phases.anon_bytes,
         "file": phases.file_bytes,
+    }
+
+
+def _energy(cell: CellSummary) -> Json | None:
+    """Joules per inference; None where there are none, and on emulated boards in every case."""
+    figure = cell.energy
+    if figure is None or figure.total_j is None:
+        return None
+    return {
+        "total": figure.total_j,
+        "net": figure.net_j,
+        "uncertainty": figure.uncertainty_j,
+        "net_uncertainty": figure.net_uncertainty_j,
+        "class": figure.meter_class,
+        "meter": figure.name,
+        "scope": figure.scope,
+        "state": figure.state,
+        "blocks": figure.blocks,
+        "ratio": None if figure.ratio is None else figure.ratio.ratio,
+        "ratio_uncertainty": None if figure.ratio is None else figure.ratio.uncertainty,
     }
 
 

@@ -22,13 +22,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "instructions": ("median", "cv_within", "cv_processes", "source", "processes"),
     "memory_bytes": ("baseline", "load_peak", "first_peak", "steady_peak", "anon", "file"),
-    "energy_j": ("total", "net", "uncertainty", "class", "meter"),
+    "energy_j": (
+        "total", "net", "uncertainty", "net_uncertainty", "class", "meter", "scope", "state", "blocks", "ratio",
+        "ratio_uncertainty",
+    ),
     "validity": ("state", "reasons", "remarks"),
     "verdict": ("word", "metric", "ratio", "ci_low", "ci_high", "mde", "margin", "pairs", "comparisons", "note"),
 }  # fmt: skip
 UNITLESS = (
-    "blocks", "iterations", "class", "meter", "mad_within", "lag1_within", "sloped_blocks", "mild_outliers",
-    "severe_outliers",
+    "blocks", "iterations", "class", "meter", "scope", "state", "ratio", "ratio_uncertainty", "mad_within",
+    "lag1_within", "sloped_blocks", "mild_outliers", "severe_outliers",
 )  # fmt: skip
 
 Schema = dict[str, Any]
@@ -125,8 +128,9 @@ def _cell() -> Schema:
             "instructions": _or_null(_instructions()),
             "memory_bytes": _or_null(_object({key: _or_null(COUNT) for key in GROUPS["memory_bytes"]})),
             "energy_j": _or_null(
-                _object({"total": POSITIVE, "net": NUMBER, "uncertainty": NUMBER, "class": TEXT, "meter": TEXT})
+                _energy()
             ),
+            "energy_absent": _or_null(TEXT),
             "validity": _object(
                 {"state": {"enum": ["valid", "suspect", "invalid"]}, "reasons": _array(TEXT), "remarks": _array(TEXT)}
             ),
@@ -142,6 +146,13 @@ def _cell() -> Schema:
 def _accuracy() -> Schema:
     fractions = {key: _or_null(FRACTION) for key in GROUPS["accuracy"]}
     return _object({**fractions, "metric": TEXT, "board_samples": _or_null(COUNT)})
+
+
+def _energy() -> Schema:
+    plain = {"total": POSITIVE, "net": NUMBER, "uncertainty": NUMBER, "net_uncertainty": NUMBER, "blocks": COUNT}
+    words = {"class": {"enum": ["E1", "E2", "E3", "E4", "E5"]}, "meter": TEXT, "scope": TEXT}
+    ratio = {"ratio": _or_null(POSITIVE), "ratio_uncertainty": _or_null(NUMBER)}
+    return _object({**plain, **words, **ratio, "state": {"enum": ["valid", "suspect"]}})
 
 
 def _latency() -> Schema:

@@ -50,7 +50,13 @@ def column_type(column: str) -> str:
     if column == "trials" or column.endswith(COUNTED):
         return "Float64" if column.startswith("instructions_cv") else "Int64"
     if column.startswith(("latency_", "instructions_", "energy_", "accuracy_", "verdict_")):
-        return "string" if column.endswith(("_source", "_class", "_meter", "_metric", "_word", "_note")) else "Float64"
+        return (
+            "string"
+            if column.endswith(
+                ("_source", "_class", "_meter", "_scope", "_state", "_absent", "_metric", "_word", "_note")
+            )
+            else "Float64"
+        )
     return "string"
 
 

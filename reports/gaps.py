@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from .joules import NO_METER
 from .record import Outcome
 from .summary import CellSummary, RunSummary
 from .tails import LEAST_ITERATIONS
@@ -46,10 +47,22 @@ def _gaps(summary: RunSummary) -> Iterator[str]:
     lost = [cell for cell in cells if not cell.ok]
     if lost:
         yield f"{len(lost)} of {plural(len(cells), 'cell')} gave no usable figures ({outcomes(lost)}); reasons below."
-    yield "Energy: not measured, no power meter was read."
+    yield from _of_energy(cells)
     yield from _of_accuracy([cell for cell in cells if cell.ok])
     for board in summary.boards:
         yield from _of_board(board, summary)
+
+
+def _of_energy(cells: Sequence[CellSummary]) -> Iterator[str]:
+    """Once where nothing was metered; else by board and reason. What an emulated board has not, its own line says."""
+    real = [cell for cell in cells if not cell.record.emulated]
+    reasons = {cell.record.cell_id: cell.energy_absent for cell in real if cell.energy_absent is not None}
+    if set(reasons.values()) <= {NO_METER} and len(reasons) == len(real):
+        yield "Energy: not measured, no power meter was read."
+        return
+    for board, reason in dict.fromkeys((cell.record.board, cell.energy_absent) for cell in real):
+        if reason is not None:
+            yield f"{board}: energy not measured: {reason}."
 
 
 def _of_accuracy(cells: list[CellSummary]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from . import units
 from .gaps import failed, not_measured, scope_text, state_text
+from .joules import joules
 from .pick import Purpose, choices
 from .plain import plain
 from .record import RunRecord
@@ -88,6 +89,7 @@ def _environment() -> Environment:
     filters: dict[str, Callable[..., Any]] = {
         "own": Markup,  # marks text that this package made itself: drawings, style sheet, script
         "duration": units.duration,
+        "joules": joules,
         "instructions": units.instruction_count,
         "memory": units.memory,
         "size": units.file_size,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .energy import EnergyFigure, PowerTrace
 from .measured import Counters, OperatorProfile, Sustained
 
 Samples = NDArray[np.int64]
@@ -104,6 +105,7 @@ class Trial:
     profile: OperatorProfile | None = None
     counters: Counters | None = None
     sustained: Sustained | None = None
+    power: PowerTrace | None = None
     used: Mapping[str, Any] = field(default_factory=dict[str, Any])
     state_before: Mapping[str, Any] = field(default_factory=dict[str, Any])
     state_after: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -169,6 +171,7 @@ class Record:
     accuracy: Accuracy | None = None
     trials: tuple[Trial, ...] = ()
     twin_trials: tuple[Trial, ...] = ()
+    energy: EnergyFigure | None = None  # None = no process was metered
     profile: str = "as-shipped"
     validity_reasons: tuple[str, ...] = ()  # what a gate found at run time; statistics add their own
     remarks: tuple[str, ...] = ()  # worth knowing, no doubt in the figures: what was run again, what has no check

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from .comparable import settings_key, why_not_comparable
 from .control import Control, controls
 from .drop import Drop, accuracy_drop, board_interval
+from .energy import EnergyFigure
 from .figures import Instructions, Latency, Memory, instructions, latency, memory
+from .joules import energy_absent, judged_energy
 from .record import Accuracy, Outcome, Record, RunRecord
 from .validity import Validity, validity
 from .verdict import (
@@ -37,6 +39,8 @@ class CellSummary:
     validity: Validity
     verdict: Verdict | None
     verdict_absent: str | None
+    energy: EnergyFigure | None = None
+    energy_absent: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -113,6 +117,8 @@ def _without_verdict(record: Record, run: RunRecord, control: Control | None) ->
         validity=validity(record, run, time, count, control),
         verdict=None,
         verdict_absent=None,
+        energy=judged_energy(record, control),
+        energy_absent=energy_absent(record, run),
     )
 
 

@@ -10,6 +10,7 @@ from .across import across_models
 from .charts import Mark, trade_off
 from .control import Control
 from .explore import Pair, every_pair
+from .joules import NO_METER, meter_text
 from .pareto import Point, Standing, standings
 from .pick import Choice
 from .plain import plain
@@ -62,6 +63,14 @@ class BoardView:
     across: tuple[str, ...]
     pairs: tuple[PairRow, ...]
     facts: tuple[tuple[str, str], ...]
+    meter_text: str = ""
+
+    @property
+    def metered(self) -> bool:
+        """Whether the board has a meter, whatever it gave; an emulated one never has."""
+        return not self.emulated and any(
+            row.cell.energy is not None or row.cell.energy_absent not in (None, NO_METER) for row in self.rows
+        )
 
     @property
     def measured(self) -> bool:
@@ -122,6 +131,7 @@ def _board(
         across=across,
         pairs=pairs,
         facts=tuple(flatten(summary.run.boards.get(board, {}))),
+        meter_text=meter_text(control, [cell.energy for cell in cells if cell.energy and cell.energy.total_j]),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .hours import Hours
+from .power.settings import MeterSettings
 
 DEFAULT_CACHE_LIMIT_MIB = 2048
 COMMAND = "command"  # the name of a runtime that is a program
@@ -87,7 +88,8 @@ class BoardRuntime:
 class Board:
     """One entry of the inventory, with its kind's and the file's defaults filled in.
 
-    `power_cycle` are the words of a command that switches it off and on; empty where there is none.
+    `power_cycle` are the words of a command that switches it off and on; empty where there is none. `meters` are what
+    reads its power, the one to take first; empty where nothing does.
     """
 
     name: str
@@ -106,6 +108,8 @@ class Board:
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
     # Not in its words: a plan is told from another by its boards' words, and when they may be used changes nothing.
     hours: tuple[Hours, ...] = field(default=(), repr=False)
+    # Not in its words either: a plan goes on as the same one where a meter is added, exchanged or mended.
+    meters: tuple[MeterSettings, ...] = field(default=(), repr=False)
 
     @property
     def emulated(self) -> bool:

@@ -24,6 +24,7 @@ from .errors import InventoryError
 from .hostkeys import DEFAULT_PORT, unknown_host_hint
 from .hours import parse_hours
 from .notice import Notice
+from .power.settings import MeterSettings, ReplaySettings
 from .powercycle import command_words
 from .yamlerrors import Location, choice
 from .yamlfile import Positions, YamlFileError, draft7_schema, load_yaml
@@ -116,6 +117,7 @@ class _Merging:
                     merged[key], origin[key] = value, (*where, key)
         connection = str(merged.get("connection", "ssh"))
         self._refuse_foreign_keys(name, entry, connection)
+        meters = self._meters(name, entry, connection, merged)
         address = self._address(name, connection, merged, origin)
         role = self._role(name, connection, merged, origin)
         runtimes = self._runtimes(name, connection, merged.get("runtimes"), origin)
@@ -132,6 +134,7 @@ class _Merging:
             tags=tuple(merged.get("tags", ())),
             hours=tuple(parse_hours(text) for text in merged.get("hours", ())),
             **{key: merged[key] for key in ("workdir", "note") if key in merged},
+            meters=meters,
             **self._power(name, address, merged),
         )
 
@@ -206,6 +209,24 @@ class _Merging:
         words = command_words(merged["power_cycle"], places, self.path.absolute().parent)
         waiting = {"power_cycle_wait_s": merged["power_cycle_wait_s"]} if "power_cycle_wait_s" in merged else {}
         return {"power_cycle": words, **waiting}
+
+    def _meters(
+        self, name: str, entry: BoardEntry, connection: str, merged: dict[str, Any]
+    ) -> tuple[MeterSettings, ...]:
+        """What reads the board's power; what a layer says of it is nothing to emulated boards, which have no watts."""
+        if connection == "emulated":
+            if entry.meters:
+                text = (
+                    '"meters" is not for emulated boards: they count instructions, and nobody can measure their joules'
+                )
+                self.problem(("boards", name, "meters"), text)
+            return ()
+        from .power.schema import settings_of
+
+        found = settings_of(merged.get("meters", []))
+        return tuple(
+            replace(one, file=str(self._file(one.file))) if isinstance(one, ReplaySettings) else one for one in found
+        )
 
     def _file(self, name: str | None) -> str | None:
         """A file named in the inventory: `~` expanded, else relative to the inventory's folder."""

@@ -17,6 +17,7 @@ from .commandplaces import check_places
 from .hostkeys import parse_public_key
 from .hours import ALLOWED, parse_hours
 from .notice import Occasion, check_command, check_webhook
+from .power.schema import MeterEntry
 from .powercycle import check_template
 
 _RELEASE = r"^[0-9]+(\.[0-9]+)*([a-z0-9.+]*)$"  # as pip writes it
@@ -155,6 +156,9 @@ class Layer(SshKeys):
         "emulated = counts instead of timing",
     )
     runtimes: list[Runtime] | None = Field(None, min_length=1, description="runtimes on the board")
+    meters: list[MeterEntry] | None = Field(
+        None, description="what reads the board's power, the first choice first; not for emulated boards"
+    )
     workdir: str | None = Field(None, pattern=r"^/", description="folder on the board (/var/tmp/hilbench)")
     cache_limit_mib: Annotated[int, Field(ge=16, le=2**20)] | None = Field(
         None, description="how much of the board's disk models may fill in the cache, in MiB (2048)"

@@ -9,7 +9,8 @@ The job is one JSON object with the fields of `Job`. The journal is one JSON obj
 - `trial`   cell, kind (`latency` `count` `memory` `profile` `counters` `sustained`), block, attempt, position,
             importer, started_at, load_ns, first_ns, loop_k, warmup (`Array`), samples (`Array`), counter_source,
             memory{…} | null, profile{…} | null, counters{…} | null, sustained{…} | null, used{…}, state_before{…},
-            state_after{…}
+            state_after{…}; of a metered process also marks_ns [idle, work, idle again, end] and inferences, and where
+            the board reads the meter power{time_ns, slots, values [Array], error, truncated, …}
 - `failed`  cell, outcome (`error` `timeout` `unsupported`), reason (one sentence), kind, block, attempt, at: the cell
             gets no more processes
 - `gap`     block, done, of, gap_s, process_ns: nothing is timed for the next `gap_s` seconds, the only time at which
@@ -68,6 +69,7 @@ class JobCell:
     counters: bool = False  # a process that counts hardware events
     sustained: bool = False  # after all blocks, a run without a break until the board's state is steady
     command: tuple[str, ...] | None = None  # a program in place of a runtime: its words, with places to be filled
+    power: bool = False  # its latency processes are metered, where the job has a meter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,22 @@ class JobBlock:
     block: int
     attempt: int
     order: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPower:
+    """How power is measured: idle windows of `idle_s` around inferences of at least `active_s`, in latency processes.
+
+    All of them have the windows, so that they do the same; those of cells with `power` are metered. `source` is what
+    the board's sampler reads every `poll_s` (see power_sources and power_stream); None = the controller reads a meter.
+    `channel` says what the values are: the agent only carries it, for whoever collects the job.
+    """
+
+    active_s: float
+    idle_s: float
+    poll_s: float
+    source: dict[str, Any] | None
+    channel: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +136,7 @@ class Job:
     profile_required: bool = True
     frequency_khz: int | None = None
     root: str = "/"
+    power: JobPower | None = None
     schema: int = SCHEMA
 
 
@@ -137,7 +156,8 @@ def job_from_json(text: str) -> Job:
     try:
         cells = tuple(_cell(item) for item in raw.pop("cells"))
         blocks = tuple(_block(item) for item in raw.pop("blocks"))
-        job = Job(cells=cells, blocks=blocks, **raw)
+        power = raw.pop("power", None)
+        job = Job(cells=cells, blocks=blocks, power=None if power is None else JobPower(**power), **raw)
     except (KeyError, TypeError) as error:
         raise JobError(f"job.json does not fit this agent: {error}") from error
     _check(job)
@@ -177,6 +197,8 @@ def _check(job: Job) -> None:
         raise JobError(f"job.json: rate_hz is {job.rate_hz:g}; it must be above 0, and an emulated board has no rate")
     if any(cell.sustained for cell in job.cells):
         _check_sustained(job)
+    if job.power is not None and (job.mode == "count" or job.power.idle_s <= 0 or job.power.active_s <= 0):
+        raise JobError("job.json: power needs idle_s and active_s above 0, and an emulated board has no power")
     if job.warmup_iterations < 0 or job.process_timeout_s <= 0 or job.gap_s < 0:
         raise JobError("job.json: warmup_iterations and gap_s must not be negative, process_timeout_s must be above 0")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .arrays import encode_int64
 from .pacing import Timed, paced_series
 from .phase import enter_phase
+from .power_marks import between_idle
 from .runtimes import LoadedModel
 from .tasks import Task, elapsed_ns, feeds, first_inference, guarded, load, read_inputs
 
@@ -31,7 +32,8 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
     """Time one fresh process by `CLOCK_MONOTONIC`, around the runtime's own call only.
 
     Returns `load_ns`, `first_ns`, `loop_k`, `warmup` and `samples` (Arrays; samples are already divided by loop_k) and
-    `used`. Setting the next input and all bookkeeping lie between the windows; the garbage collector is off.
+    `used`; of a metered cell also `marks_ns` and `inferences` (see power_marks). Setting the next input and all
+    bookkeeping lie between the windows; the garbage collector is off.
     """
     path = str(task.cell["timing"])
     arrays = read_inputs(path)
@@ -49,7 +51,7 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
     loop_k = 1 if task.rate_hz else task.loop_k or choose_loop_k(warmup[len(warmup) // 2 :], clock_step_ns())
     enter_phase("steady")
     before = resource.getrusage(resource.RUSAGE_SELF)
-    steady = guarded(lambda: _steady_series(task, model, samples, loop_k), "in its steady inferences")
+    steady, window = guarded(lambda: _steady_window(task, model, samples, loop_k), "in its steady inferences")
     after = resource.getrusage(resource.RUSAGE_SELF)
     gc.enable()
     return {
@@ -58,6 +60,7 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
         "loop_k": loop_k,
         "warmup": encode_int64(warmup),
         "samples": encode_int64(steady.samples),
+        **window,
         "used": {
             **model.used(),
             "import_ns": task.import_ns,
@@ -72,9 +75,39 @@ def measure_latency(task: Task, module: ModuleType) -> dict[str, Any]:
     }
 
 
+def _steady_window(
+    task: Task, model: LoadedModel, inputs: list[dict[str, NDArray[Any]]], loop_k: int
+) -> tuple[Timed, dict[str, Any]]:
+    """The steady series, between idle windows where power is measured: then with their marks, if this cell is metered.
+
+    A twin that is not metered has the same windows: what differs between the two is the meter alone.
+    """
+    if not task.idle_s:
+        return _steady_series(task, model, inputs, loop_k), {}
+    series: list[Timed] = []
+
+    def work() -> int:
+        until = time.perf_counter_ns() + int(task.active_s * 1e9)
+        series.append(_steady_series(task, model, inputs, loop_k))
+        return len(series[0].samples) * loop_k + _run_on(model, inputs, until)
+
+    marks = between_idle(work, task.idle_s)
+    return series[0], marks if task.cell.get("power") else {}
+
+
+def _run_on(model: LoadedModel, inputs: list[dict[str, NDArray[Any]]], until_ns: int) -> int:
+    """Further inferences, not timed one by one, until the meter has seen enough; returns how many."""
+    clock, bind, distinct, done = time.perf_counter_ns, model.bind, len(inputs), 0
+    while clock() < until_ns:
+        bind(inputs[done % distinct])()
+        done += 1
+    return done
+
+
 def _steady_series(task: Task, model: LoadedModel, inputs: list[dict[str, NDArray[Any]]], loop_k: int) -> Timed:
     if task.rate_hz:
-        return paced_series(model, inputs, task.rate_hz, task.iterations, task.min_seconds, task.max_iterations)
+        seconds = max(task.min_seconds, task.active_s)  # inferences at another rate would draw another power
+        return paced_series(model, inputs, task.rate_hz, task.iterations, seconds, task.max_iterations)
     return timed_series(model, inputs, loop_k, task.iterations, task.min_seconds, task.max_iterations)
 
 

@@ -60,6 +60,8 @@ def task_for(session: Session, step: Step) -> dict[str, Any]:
         "sustained_window_s": job.sustained_window_s,
         "sustained_limit_s": job.sustained_limit_s,
         "root": job.root,
+        "idle_s": 0.0 if job.power is None else job.power.idle_s,
+        "active_s": 0.0 if job.power is None else job.power.active_s,
     }
 
 

@@ -16,6 +16,7 @@ from .interrupts import Interrupts, StopRequested
 from .job import AS_SHIPPED, Job, JobCell
 from .journal import Journal
 from .ledger import Progress, Session, cool_down, fail, record, skipped, task_for, work_of
+from .power_process import power_beside
 from .processes import Worker, end, failure_of_exit, receive, send, start
 from .schedule import Group, Step, schedule
 from .state import board_now, read_state
@@ -93,12 +94,12 @@ def _run_fresh(session: Session, step: Step) -> None:
     before, started_at = read_state(session.profile.root), board_now()
     begun_ns = time.monotonic_ns()
     try:
-        with _worker(session, step.cell, "worker") as worker:
+        with power_beside(session, step) as power, _worker(session, step.cell, "worker") as worker:
             send(worker, task_for(session, step))
             message = _receive(session, worker)
             if message is None:
                 raise failure_of_exit(worker, end(worker, kill=True))
-        answer = _unpack(message, "answer")
+        answer = {**_unpack(message, "answer"), **power}
     except CellFailure as failure:
         fail(session, step, failure)
     else:

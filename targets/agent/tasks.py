@@ -26,7 +26,11 @@ _PROFILE = "profile"  # in the job's folder, where workers run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One process's work. `cell` has the fields of a JobCell; the budgets are those of the Job."""
+    """One process's work. `cell` has the fields of a JobCell; the budgets are those of the Job.
+
+    With `idle_s` above 0 a latency process sleeps that long before and after its inferences, which then go on for
+    `active_s`, timed or not: the windows of an energy figure.
+    """
 
     kind: str
     cell: Mapping[str, Any]
@@ -41,6 +45,8 @@ class Task:
     sustained_window_s: float = 5.0
     sustained_limit_s: float = 600.0
     root: str = "/"
+    idle_s: float = 0.0
+    active_s: float = 0.0
     import_ns: int | None = None
 
 

@@ -5,8 +5,10 @@ Values are watts (instantaneous channels) or joules (accumulating ones).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class MeterClass(StrEnum):
@@ -92,3 +94,18 @@ class Channel:
     def name(self) -> str:
         """Meter and site, as it stands beside a figure."""
         return f"{self.meter} {self.site}"
+
+
+def channel_to_facts(channel: Channel) -> dict[str, Any]:
+    """As plain data that JSON takes."""
+    return asdict(channel)
+
+
+def channel_from_facts(facts: Mapping[str, Any]) -> Channel:
+    """The channel that `channel_to_facts` was given."""
+    plain = {name: value for name, value in facts.items() if name not in _WORDS and name != "accuracy"}
+    words = {name: kind(facts[name]) for name, kind in _WORDS.items()}
+    return Channel(accuracy=Accuracy(**facts["accuracy"]), **words, **plain)
+
+
+_WORDS = {"sampling": Sampling, "clock": ClockDomain, "scope": Scope, "meter_class": MeterClass}

@@ -34,7 +34,6 @@ def open_meter(
     avoid_cpus: Sequence[int] = (),
     seed: int = 0,
     agent_path: str | None = None,
-    sysfs: str = "/sys",
 ) -> Meter:
     """The meter of a board; nothing is touched before its `setup`.
 
@@ -46,7 +45,6 @@ def open_meter(
         avoid_cpus: the cores that are measured; the on-board sampler keeps off them where there are others.
         seed: for the jitter of polling; another one for each block.
         agent_path: the agent's file on the board, where it is there already.
-        sysfs: where the board's sysfs is mounted.
     """
 
     def on_board(look: Callable[[Connection], BoardPlan]) -> BoardMeter:
@@ -62,9 +60,9 @@ def open_meter(
 
     match settings:
         case HwmonSettings():
-            return on_board(lambda board: look_hwmon(board, settings, sysfs))
+            return on_board(lambda board: look_hwmon(board, settings))
         case PowercapSettings():
-            return on_board(lambda board: look_powercap(board, settings, sysfs))
+            return on_board(lambda board: look_powercap(board, settings))
         case PmicSettings():
             return on_board(lambda board: look_pmic(board, settings))
         case PlugSettings():
@@ -86,16 +84,33 @@ def open_meter(
             return ReplayMeter(Path(settings.file), accuracy=settings.accuracy)
 
 
-def look_hwmon(connection: Connection, settings: HwmonSettings, sysfs: str = "/sys") -> BoardPlan:
+def plan_on_board(settings: MeterSettings, connection: Connection) -> BoardPlan | None:
+    """What a sampler on the board shall read; None for a meter that this machine reads. Raises MeterError."""
+    match settings:
+        case HwmonSettings():
+            return look_hwmon(connection, settings)
+        case PowercapSettings():
+            return look_powercap(connection, settings)
+        case PmicSettings():
+            return look_pmic(connection, settings)
+        case CommandSettings():
+            return plan_command(settings) if settings.on_board else None
+        case PlugSettings() | ScpiSettings() | ReplaySettings():
+            return None
+
+
+def look_hwmon(connection: Connection, settings: HwmonSettings) -> BoardPlan:
     """The rail to sample on this board. Raises MeterError with the names to choose from."""
+    sysfs = settings.sysfs
     rails = hwmon.parse_listing(read_listing(connection, hwmon.listing_command(sysfs)), sysfs)
     rail = hwmon.choose_rail(rails, settings.rail)
     channel = hwmon.channel_of(rail, settings.poll_s, settings.accuracy)
     return BoardPlan(channels=(channel,), source=hwmon.source_of(rail), poll_s=settings.poll_s)
 
 
-def look_powercap(connection: Connection, settings: PowercapSettings, sysfs: str = "/sys") -> BoardPlan:
+def look_powercap(connection: Connection, settings: PowercapSettings) -> BoardPlan:
     """The package to sample on this board. Raises MeterError."""
+    sysfs = settings.sysfs
     zones = powercap.parse_listing(read_listing(connection, powercap.listing_command(sysfs)), sysfs)
     zone = powercap.choose_zone(zones, settings.package)
     channel = powercap.channel_of(zone, settings.poll_s, settings.accuracy)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from .channel import Accuracy, Scope
 from .settings import (
+    SYSFS,
     CommandSettings,
     HwmonSettings,
     MeterSettings,
@@ -50,10 +51,12 @@ class HwmonEntry(_Strict):
     rail: str | None = Field(None, description="the rail's label; may be left out where one carries all, or is alone")
     rate_hz: _Rate = Field(50.0, description="readings a second")
     accuracy: AccuracyEntry | None = Field(None, description=_PLAIN)
+    sysfs: str = Field(SYSFS, pattern=r"^/", description="where sysfs is on the board")
 
     def settings(self) -> HwmonSettings:
         """As a frozen value."""
-        return HwmonSettings(rail=self.rail, poll_s=1 / self.rate_hz, accuracy=_limits(self.accuracy))
+        accuracy = _limits(self.accuracy)
+        return HwmonSettings(rail=self.rail, poll_s=1 / self.rate_hz, accuracy=accuracy, sysfs=self.sysfs)
 
 
 class PowercapEntry(_Strict):
@@ -63,10 +66,12 @@ class PowercapEntry(_Strict):
     package: str | None = Field(None, description="the package's name, where the board has several: package-0")
     rate_hz: _Rate = Field(10.0, description="readings a second")
     accuracy: AccuracyEntry | None = Field(None, description=_PLAIN)
+    sysfs: str = Field(SYSFS, pattern=r"^/", description="where sysfs is on the board")
 
     def settings(self) -> PowercapSettings:
         """As a frozen value."""
-        return PowercapSettings(package=self.package, poll_s=1 / self.rate_hz, accuracy=_limits(self.accuracy))
+        accuracy = _limits(self.accuracy)
+        return PowercapSettings(package=self.package, poll_s=1 / self.rate_hz, accuracy=accuracy, sysfs=self.sysfs)
 
 
 class PmicEntry(_Strict):

@@ -7,6 +7,8 @@ from typing import Literal
 
 from .channel import Accuracy, Scope
 
+SYSFS = "/sys"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HwmonSettings:
@@ -15,6 +17,7 @@ class HwmonSettings:
     rail: str | None = None
     poll_s: float = 0.02
     accuracy: Accuracy | None = None
+    sysfs: str = SYSFS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,7 @@ class PowercapSettings:
     package: str | None = None
     poll_s: float = 0.1
     accuracy: Accuracy | None = None
+    sysfs: str = SYSFS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

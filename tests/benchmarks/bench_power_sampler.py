@@ -34,12 +34,11 @@ def median_ns(folder: Path, inputs: Path, name: str) -> float:
 
 def metered_ns(folder: Path, inputs: Path, name: str, seed: int) -> float:
     meter = open_meter(
-        HwmonSettings(poll_s=0.02),
+        HwmonSettings(poll_s=0.02, sysfs=str(folder / "sys")),
         open_local(),
         workdir=str(folder),
         python=PYTHON,
         seed=seed,
-        sysfs=str(folder / "sys"),
     )
     meter.setup()
     meter.start()

@@ -34,7 +34,7 @@ def test_the_joules_of_a_known_curve_are_within_the_stated_uncertainty(
     with board_of(a72) as board:
         assert board.run(MAKE_SENSOR, timeout_s=30).status == 0
         energy, driven = measured(
-            lambda: open_meter(HwmonSettings(poll_s=0.03), board, workdir=WORKDIR, sysfs=SYSFS),
+            lambda: open_meter(HwmonSettings(poll_s=0.03, sysfs=SYSFS), board, workdir=WORKDIR),
             lambda: drive(board, APPLY, inferences=12, idle_s=1.0),
         )
         assert_within(energy, driven)

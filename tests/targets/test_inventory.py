@@ -163,7 +163,7 @@ boards:
 
 
 ALLOWED_BOARD_KEYS = (
-    "host, port, user, key, host_key, known_hosts, connection, jump, cpu, memory_mib, arch, role, runtimes, "
+    "host, port, user, key, host_key, known_hosts, connection, jump, cpu, memory_mib, arch, role, runtimes, meters, "
     "workdir, cache_limit_mib, tags, note, power_cycle, power_cycle_wait_s, hours, kind"
 )
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,10 +174,8 @@ def hwmon_tree(root: Path) -> Path:
 
 def test_a_sensor_of_the_board_is_sampled_by_a_process_of_its_own(tmp_path: Path) -> None:
     folder = hwmon_tree(tmp_path / "sys")
-    settings = HwmonSettings(poll_s=0.005)
-    meter = open_meter(
-        settings, open_local(), workdir=str(tmp_path), python=sys.executable, sysfs=str(tmp_path / "sys")
-    )
+    settings = HwmonSettings(poll_s=0.005, sysfs=str(tmp_path / "sys"))
+    meter = open_meter(settings, open_local(), workdir=str(tmp_path), python=sys.executable)
     (channel,) = meter.setup()
     assert channel.name == "ina226 ina226"
     before_ns = time.perf_counter_ns()
@@ -216,9 +215,8 @@ def test_a_program_on_the_board_is_a_meter_too(tmp_path: Path) -> None:
 
 def test_a_sensor_that_vanishes_is_told_at_the_start_and_costs_no_more_than_the_trace(tmp_path: Path) -> None:
     folder = hwmon_tree(tmp_path / "sys")
-    meter = open_meter(
-        HwmonSettings(), open_local(), workdir=str(tmp_path), python=sys.executable, sysfs=str(tmp_path / "sys")
-    )
+    settings = HwmonSettings(sysfs=str(tmp_path / "sys"))
+    meter = open_meter(settings, open_local(), workdir=str(tmp_path), python=sys.executable)
     meter.setup()
     (folder / "power1_input").unlink()
     with pytest.raises(MeterError, match="power1_input: No such file"):
@@ -232,9 +230,8 @@ def test_a_sampler_that_was_killed_leaves_a_trace_that_says_so(tmp_path: Path, m
 
     monkeypatch.setattr(board_sampler, "_OUT_TIMEOUT_S", 1)
     hwmon_tree(tmp_path / "sys")
-    meter = open_meter(
-        HwmonSettings(), open_local(), workdir=str(tmp_path), python=sys.executable, sysfs=str(tmp_path / "sys")
-    )
+    settings = HwmonSettings(sysfs=str(tmp_path / "sys"))
+    meter = open_meter(settings, open_local(), workdir=str(tmp_path), python=sys.executable)
     meter.setup()
     meter.start()
     (ready,) = tmp_path.glob("power-*/out.json.ready")
@@ -257,7 +254,9 @@ def test_a_sampler_that_was_killed_leaves_a_trace_that_says_so(tmp_path: Path, m
 def test_a_board_without_the_meter_is_told(
     tmp_path: Path, settings: HwmonSettings | PowercapSettings | PmicSettings, words: str
 ) -> None:
-    meter = open_meter(settings, open_local(), workdir=str(tmp_path), sysfs=str(tmp_path / "nothing"))
+    if not isinstance(settings, PmicSettings):
+        settings = replace(settings, sysfs=str(tmp_path / "nothing"))
+    meter = open_meter(settings, open_local(), workdir=str(tmp_path))
     with pytest.raises(MeterError, match=words):
         meter.setup()
     meter.stop()
