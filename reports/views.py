@@ -10,6 +10,16 @@ from .across import across_models
 from .charts import Mark, trade_off
 from .control import Control
 from .explore import Pair, every_pair
+from .insides import (
+    CounterLine,
+    MemoryLine,
+    OperatorView,
+    SustainedLine,
+    counter_lines,
+    memory_line,
+    operator_views,
+    sustained_lines,
+)
 from .joules import NO_METER, meter_text
 from .pareto import Point, Standing, standings
 from .pick import Choice
@@ -32,6 +42,7 @@ class Row:
     interval_svg: str
     strip_svg: str
     memory_svg: str
+    memory: MemoryLine | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +74,9 @@ class BoardView:
     across: tuple[str, ...]
     pairs: tuple[PairRow, ...]
     facts: tuple[tuple[str, str], ...]
+    operators: tuple[OperatorView, ...] = ()
+    counters: tuple[CounterLine, ...] = ()
+    sustained: tuple[SustainedLine, ...] = ()
     meter_text: str = ""
 
     @property
@@ -114,6 +128,7 @@ def _board(
     rows = _rows(cells, summary, chosen, standings(points), spread)
     wide, narrow = _charts(rows, {point.key: point for point in points}, summary, like)
     control = summary.controls.get(board)
+    labelled = [(row.label, row.cell) for row in rows]
     return BoardView(
         name=board,
         role=first.role,
@@ -131,6 +146,9 @@ def _board(
         across=across,
         pairs=pairs,
         facts=tuple(flatten(summary.run.boards.get(board, {}))),
+        operators=operator_views(labelled),
+        counters=counter_lines(labelled),
+        sustained=sustained_lines(labelled),
         meter_text=meter_text(control, [cell.energy for cell in cells if cell.energy and cell.energy.total_j]),
     )
 
@@ -157,6 +175,7 @@ def _rows(
             interval_svg=interval(verdict, ratios) if verdict else "",
             strip_svg=strip(cell.by_block, spread) if cell.by_block else "",
             memory_svg=memory_bar(cell.memory.phases, memories) if cell.memory else "",
+            memory=memory_line(cell),
         )
 
     return tuple(row(cell) for cell in cells)

@@ -156,7 +156,7 @@ def test_the_plans_that_come_with_it_are_right(plan: Path) -> None:
 
 def test_the_plan_in_the_documentation_is_right(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "plans-and-recipes.md").read_text()
-    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    text = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0]
     path = tmp_path / "plan.yaml"
     path.write_text(text.replace("../models", str(ROOT / "models")))
     assert len(load_plan(path, Boards(ROOT / "inventory.yaml")).recipes) == 4

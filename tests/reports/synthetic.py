@@ -8,6 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from hilbench.reports.measured import (
+    Counters,
+    NodeCost,
+    NodeGroup,
+    OperatorCost,
+    OperatorProfile,
+    Sustained,
+    Window,
+)
 from hilbench.reports.record import (
     Accuracy,
     ArtifactFacts,
@@ -302,3 +311,53 @@ def without_data() -> RunRecord:
     """What `bench` gives with random inputs: no accuracy anywhere, no budget, one board."""
     whole = run(boards=(PI,), recipes=("fp32", "int8-static"), budget=Budget())
     return replace(whole, records=tuple(replace(item, accuracy=None) for item in whole.records))
+
+
+def once_trials(cell_id: str, *, quantized: bool, unit: str = "ns") -> tuple[Trial, ...]:
+    """The processes that run once: operators (one in floats in a quantized model), counters, a long run."""
+    conv, whole = ("QLinearConv", 400_000) if quantized else ("Conv", 2_000_000)
+    softmax = NodeCost(name="probabilities", op="Softmax", provider="CPUExecutionProvider", total=50_000)
+    profile = OperatorProfile(
+        unit=unit,
+        source="onnxruntime profiler",
+        iterations=20,
+        inferences_total=whole + 60_000,
+        quantized=quantized,
+        operators=(
+            OperatorCost(op=conv, nodes=4, total=whole, providers=("CPUExecutionProvider",)),
+            OperatorCost(op="Softmax", nodes=1, total=50_000, providers=("CPUExecutionProvider",)),
+        ),
+        nodes=NodeGroup(number=5, total=whole + 50_000, listed=()),
+        in_float=NodeGroup(number=1, total=50_000, listed=(softmax,)) if quantized else None,
+    )
+    windows = tuple(
+        Window(
+            start_s=5.0 * i,
+            inferences=500,
+            median_ns=1_000_000 + 50_000 * i,
+            p95_ns=None,
+            temperature_c=40.0 + i,
+            freq_khz=1_800_000 - 100_000 * i,
+        )
+        for i in range(8)
+    )
+    parts: tuple[dict[str, Any], ...] = (
+        {"kind": TrialKind.PROFILE, "profile": profile},
+        {
+            "kind": TrialKind.COUNTERS,
+            "counters": Counters(iterations=10, instructions=20_000_000, unavailable={"cycles": "the PMU is in use"}),
+        },
+        {"kind": TrialKind.SUSTAINED, "sustained": Sustained(ended="limit", windows=windows)},
+    )
+    return tuple(
+        Trial(
+            trial_id=f"{cell_id}-{part['kind']}",
+            cell_id=cell_id,
+            block=0,
+            attempt=1,
+            position=0,
+            started_at="2026-11-24T10:45:00Z",
+            **part,
+        )
+        for part in parts
+    )
