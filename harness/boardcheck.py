@@ -13,6 +13,10 @@ from ..targets.board import Board
 from ..targets.claim import this_person
 from ..targets.hardware import admission_probes
 from ..targets.open import OpenBoard, open_board
+from ..targets.power.choose import look_at_meter
+from ..targets.power.meter import MeterError
+from ..targets.power.settings import MeterSettings
+from ..targets.power.words import meter_text
 from ..targets.probes import ask_probes
 from ..targets.provision import RuntimeFound, is_provisioned, runtime_versions
 from ..targets.vitals import ask_vitals
@@ -28,6 +32,19 @@ _FORBIDDING = (Action.REFUSE, Action.SKIP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeterFound:
+    """A meter of a board: what it measures, or why it cannot be read."""
+
+    meter: str
+    measures: str | None
+    reason: str | None = None
+
+    def words(self) -> str:
+        """In a line for a person."""
+        return f"{self.meter}: {self.measures or f'cannot be read: {self.reason}'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """What a look at a board gave. `released` is the standing that it had where this look cleared it."""
 
@@ -38,10 +55,12 @@ class Checked:
     usable: bool
     released: Standing | None = None
     quarantine: str | None = None
+    meters: tuple[MeterFound, ...] = ()
 
     def words(self) -> list[str]:
         """Its health and its quarantine in lines for a person."""
         lines = [f"{p.what + ':':22} {p.sentence}" for p in self.problems] or [f"{'health:':22} nothing is wrong"]
+        lines += [f"{'meter:':22} {one.words()}" for one in self.meters]
         if self.released is not None and self.released.quarantined:
             lines.append(f"{'quarantine:':22} lifted; it was there because {self.released.reason}")
         if self.quarantine is not None:
@@ -56,6 +75,7 @@ def check_board(board: Board, home: Home, say: Callable[[str], None]) -> Checked
             versions = runtime_versions(opened.connection, board)
             facts = {**opened.facts, **ask_probes(opened.connection, board.name, admission_probes(board))}
             found = _problems(opened)
+            meters = tuple(_look_at(one, opened) for one in board.meters)
         fit = not any(problem.action in _FORBIDDING for problem in found)
         usable = fit and any(one.version is not None for one in versions.values())
         passed = fit and any(_may_be_used(board, name, one) for name, one in versions.items())
@@ -70,6 +90,7 @@ def check_board(board: Board, home: Home, say: Callable[[str], None]) -> Checked
             problems=found,
             usable=usable,
             released=released,
+            meters=meters,
             quarantine=quarantine_sentence(board.name, still) if still.quarantined else None,
         )
 
@@ -81,6 +102,18 @@ def board_standings(known: Boards, names: Sequence[str]) -> dict[str, Standing |
     except StoreError as error:
         print(f"whether boards are in quarantine is not known: {error}", file=sys.stderr)  # noqa: T201  beside the list
         return dict.fromkeys(names)
+
+
+def _look_at(settings: MeterSettings, opened: OpenBoard) -> MeterFound:
+    name = meter_text(settings)
+    try:
+        channel, _ = look_at_meter(settings, opened.connection, opened.board.workdir)
+    except MeterError as error:
+        return MeterFound(meter=name, measures=None, reason=" ".join(str(error).split()))
+    accuracy = channel.accuracy
+    limits = f"{accuracy.gain:.2%} and {accuracy.offset_w:.3g} W ({accuracy.source})"
+    what = f"{channel.quantity} of {channel.name} ({channel.scope}), class {channel.meter_class}"
+    return MeterFound(meter=name, measures=f"{what}, a fresh value every {channel.interval_s:.3g} s, {limits}")
 
 
 def _problems(opened: OpenBoard) -> tuple[Problem, ...]:

@@ -147,7 +147,8 @@ def check(name: str, inventory: Path | None, *, as_json: bool) -> int:
         keys = ("version", "reason", "site")
         runtimes = {runtime: {key: getattr(one, key) for key in keys} for runtime, one in found.runtimes.items()}
         health = [{"what": p.what, "action": p.action.value, "sentence": p.sentence} for p in found.problems]
-        facts = {"usable": found.usable, "facts": found.facts, "runtimes": runtimes, "health": health}
+        meters = [{"meter": m.meter, "measures": m.measures, "reason": m.reason} for m in found.meters]
+        facts = {"usable": found.usable, "facts": found.facts, "runtimes": runtimes, "health": health, "meters": meters}
         emit({"board": found.board, **facts, "released": found.released is not None})
         return 0 if found.usable else 4
     for key, value in found.facts.items():
@@ -203,6 +204,8 @@ def address_text(entry: Board) -> str:
 
 
 def _facts(entry: Board) -> dict[str, Any]:
+    from ...targets.power.words import meter_text
+
     return {
         "name": entry.name,
         "role": entry.role.value,
@@ -210,6 +213,7 @@ def _facts(entry: Board) -> dict[str, Any]:
         "reached by": address_text(entry),
         "kind": entry.kind,
         "runtimes": [{"name": r.name, "python": r.python, "site": r.site} for r in entry.runtimes],
+        "meters": [meter_text(one) for one in entry.meters],
         "workdir": entry.workdir,
         "tags": list(entry.tags),
         "note": entry.note,

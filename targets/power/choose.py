@@ -12,17 +12,9 @@ from .board_sampler import BoardPlan
 from .channel import Channel, ClockDomain, channel_to_facts
 from .meter import MeterError
 from .open import open_meter, plan_on_board
-from .settings import (
-    CommandSettings,
-    HwmonSettings,
-    MeterSettings,
-    PlugSettings,
-    PmicSettings,
-    PowercapSettings,
-    ReplaySettings,
-    ScpiSettings,
-)
+from .settings import MeterSettings
 from .windows import shortest_active_s, shortest_idle_s
+from .words import meter_text
 
 # Windows are marked by the board and end where an inference ends: a little more than the least is asked for.
 _ROOM = 1.1
@@ -44,25 +36,6 @@ class Chosen:
     def on_board(self) -> bool:
         """Whether the board's own sampler reads it, beside each process."""
         return self.power.source is not None
-
-
-def meter_text(settings: MeterSettings) -> str:
-    """A meter as the inventory names it, in words."""
-    match settings:
-        case HwmonSettings(rail=rail):
-            return f"hwmon ({rail or 'the rail that carries all'})"
-        case PowercapSettings(package=package):
-            return f"powercap ({package or 'the only package'})"
-        case PmicSettings(rails=rails):
-            return f"pi-pmic ({'all rails' if rails is None else ', '.join(rails)})"
-        case PlugSettings(kind=kind, address=address):
-            return f"{kind} plug at {address}"
-        case CommandSettings(argv=argv, on_board=on_board):
-            return f"command {argv[0]} on the {'board' if on_board else 'controller'}"
-        case ScpiSettings(resource=resource):
-            return f"scpi {resource}"
-        case ReplaySettings(file=file):
-            return f"replay of {file}"
 
 
 def look_at_meter(settings: MeterSettings, connection: Connection, workdir: str) -> tuple[Channel, BoardPlan | None]:
