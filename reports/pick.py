@@ -61,7 +61,8 @@ class Rival:
 class Choice:
     """What may be said about one model on one board. `chosen` None: nothing was measured or nothing meets the budget.
 
-    `rejected` are the measured candidates that break a bound, the nearest miss first.
+    `rejected` are the measured candidates that break a bound, the nearest miss first. `sustained` says that the board
+    slows down in long runs, so that what each candidate keeps up decides and not what it gives at first.
     """
 
     board: str
@@ -74,6 +75,7 @@ class Choice:
     rejected: tuple[Rival, ...]
     measured: int
     planned: int
+    sustained: bool = False
 
 
 def choices(summary: RunSummary) -> tuple[Choice, ...]:
@@ -111,9 +113,11 @@ def _choose(cells: Sequence[CellSummary], purpose: Purpose, summary: RunSummary)
     measured = [cell for cell in cells if cell.ok and cell.work is not None]
     meeting = [cell for cell in measured if all(check.met for check in checks(cell, budget))]
     margin = _margin(cells[0], summary)
-    chosen = _best(meeting, margin)
+    sustained = _slows_down(measured, margin)
+    best = _best_sustained if sustained else _best
+    chosen = best(meeting, margin)
     others = [cell for cell in meeting if cell is not chosen]
-    second = _best(others, margin)
+    second = best(others, margin)
     return Choice(
         board=cells[0].record.board,
         model=cells[0].record.model,
@@ -125,6 +129,7 @@ def _choose(cells: Sequence[CellSummary], purpose: Purpose, summary: RunSummary)
         rejected=_rejected(measured, budget, chosen, margin),
         measured=len(measured),
         planned=len(cells),
+        sustained=sustained,
     )
 
 
@@ -141,6 +146,23 @@ def _best(cells: Sequence[CellSummary], margin: float) -> CellSummary | None:
     least = min(measured, key=lambda cell: (cell.work or 0.0, cell.record.cell_id))
     tied = [cell for cell in measured if cell is least or _rival(cell, least, margin, ()).tied]
     return min(tied, key=_preference)
+
+
+def _slows_down(cells: Sequence[CellSummary], margin: float) -> bool:
+    """Whether long runs tell another story than blocks: each cell had one, and one of them became slower."""
+    runs = [cell.sustained for cell in cells]
+    return (
+        bool(runs) and all(run is not None for run in runs) and any(run and run.slowdown > 1 + margin for run in runs)
+    )
+
+
+def _best_sustained(cells: Sequence[CellSummary], margin: float) -> CellSummary | None:
+    """The least sustained time; one long run a cell has no interval, so what lies within the margin is tied."""
+    kept = {cell: cell.sustained.sustained_ns for cell in cells if cell.sustained is not None}
+    if not kept:
+        return None
+    least = min(kept.values())
+    return min((cell for cell, kept_ns in kept.items() if kept_ns <= least * (1 + margin)), key=_preference)
 
 
 def _preference(cell: CellSummary) -> tuple[float, float, float, float, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .drop import Drop
 from .pick import Check, Choice, Purpose, Rival
 from .summary import CellSummary, RunSummary
-from .units import file_size, memory, percent, points
+from .units import duration, file_size, memory, percent, points
 from .wording import bound_text, bounded, control_text, name, outcomes, plural, ratio_text, verdict_text, work_text
 
 
@@ -74,7 +74,7 @@ def _why(choice: Choice, summary: RunSummary) -> Iterator[str]:
     pool = (
         f"the {plural(meeting, 'candidate')} within the budget" if bounded(summary.run) else "all candidates measured"
     )
-    least = meeting > 1 and _is_least(choice)
+    least = meeting > 1 and _is_least(choice) and not choice.sustained
     claim = f"the lowest {quantity} of {pool}" if least else f"{quantity}"
     if meeting == 1 and bounded(summary.run):
         yield f"It is the only candidate within the budget; {quantity} {shown}."
@@ -82,7 +82,10 @@ def _why(choice: Choice, summary: RunSummary) -> Iterator[str]:
         yield f"It has {claim}: {shown}."
     else:
         yield f"Its {claim} is {shown}."
-    if choice.runner_up is not None and choice.runner_up.tied:
+    if choice.sustained and cell.sustained is not None:
+        kept = duration(cell.sustained.sustained_ns).text
+        yield f"The board slows down in long runs, so what a candidate keeps up decides: {kept} here."
+    elif choice.runner_up is not None and choice.runner_up.tied:
         other = name(choice.runner_up.cell, summary.cells)
         yield f"It cannot be told apart from {other} in that, so {_tie_break(cell, choice.runner_up.cell)}."
 

@@ -12,6 +12,7 @@ from .energy import EnergyFigure
 from .figures import Instructions, Latency, Memory, instructions, latency, memory
 from .joules import energy_absent, judged_energy
 from .record import Accuracy, Outcome, Record, RunRecord
+from .sustained import ColdAndSustained, cold_and_sustained
 from .validity import Validity, validity
 from .verdict import (
     TIME_MARGIN,
@@ -66,6 +67,12 @@ class CellSummary:
         if self.instructions is not None:
             return self.instructions.process_medians
         return {} if self.latency is None else self.latency.block_medians_ns
+
+    @property
+    def sustained(self) -> ColdAndSustained | None:
+        """What the cell gives at first and what it keeps up, where it had a sustained run."""
+        run = next((trial.sustained for trial in self.record.trials if trial.sustained is not None), None)
+        return None if run is None else cold_and_sustained(run)
 
     @property
     def fraction(self) -> float | None:

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hilbench.reports.measured import Sustained, Window
 from hilbench.reports.pareto import Point, Standing, standings
 from hilbench.reports.pick import Choice, Purpose, choices
-from hilbench.reports.record import Budget, Outcome, RunRecord
+from hilbench.reports.record import Budget, Outcome, RunRecord, Trial, TrialKind
+from hilbench.reports.sentences import answers
 from hilbench.reports.summary import summarize
 
 from .synthetic import A72, FP32_NS, MACHINE, PI, accuracy, all_failed, latency_trials, mixed, run
@@ -148,3 +150,46 @@ def test_tied_with_one_of_those_that_beat_it_is_not_enough() -> None:
 
 def test_hostile_run_still_gets_its_choices() -> None:
     assert [recipe(choice) for choice in choices(summarize(mixed()))] == ["int8-static"] * 3
+
+
+def after_long_runs(slowdown: dict[str, float]) -> RunRecord:
+    """Two candidates on one board, each with a sustained run that begins at its own time and ends so much slower."""
+    whole = run(boards=(PI,), recipes=("fp32", "int8-static"), budget=Budget())
+    records = [
+        replace(
+            one, trials=(*one.trials, _long_run(one.cell_id, FP32_NS * first, FP32_NS * first * slowdown[one.recipe]))
+        )
+        for one, first in zip(whole.records, (1.0, 0.52), strict=True)
+    ]
+    return replace(whole, records=tuple(records))
+
+
+def _long_run(cell_id: str, cold_ns: float, sustained_ns: float) -> Trial:
+    medians = [cold_ns] * 4 + [sustained_ns] * 8
+    windows = tuple(
+        Window(start_s=5.0 * i, inferences=100, median_ns=int(m), p95_ns=None, temperature_c=None, freq_khz=None)
+        for i, m in enumerate(medians)
+    )
+    return Trial(
+        trial_id=f"{cell_id}-long",
+        cell_id=cell_id,
+        kind=TrialKind.SUSTAINED,
+        block=0,
+        attempt=1,
+        position=0,
+        started_at="2026-11-24T10:45:00Z",
+        sustained=Sustained(ended="steady", windows=windows),
+    )
+
+
+def test_on_a_board_that_slows_down_what_a_candidate_keeps_up_decides() -> None:
+    whole = after_long_runs({"fp32": 1.0, "int8-static": 2.5})
+    choice = only(whole)
+    assert (recipe(choice), choice.sustained) == ("fp32", True)
+    (answer,) = answers(summarize(whole), [choice])
+    assert "The board slows down in long runs, so what a candidate keeps up decides" in " ".join(answer.why)
+
+
+def test_long_runs_that_change_nothing_leave_the_choice_to_the_blocks() -> None:
+    choice = only(after_long_runs({"fp32": 1.0, "int8-static": 1.0}))
+    assert (recipe(choice), choice.sustained) == ("int8-static", False)
