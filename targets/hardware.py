@@ -16,7 +16,8 @@ from .board import Arch, Board
 from .probes import Probe, parse_text
 from .transfer import quoted
 
-_COUNTERS = Path(__file__).parent / "agent" / "counters.py"  # the agent's own, so that both give the same answer
+# The agent's own, so that both give the same answer; in this order they need nothing of each other that comes later.
+_COUNTERS = [Path(__file__).parent / "agent" / name for name in ("perf_event.py", "counters.py")]
 
 _CLUSTERS = (
     "for p in /sys/devices/system/cpu/cpufreq/policy*; do c=$(cat $p/related_cpus) && "
@@ -35,7 +36,7 @@ _RAILS = (
 
 def admission_probes(board: Board) -> tuple[Probe, ...]:
     """The probes of this file for a board whose first runtime names an interpreter."""
-    counter = [board.runtimes[0].python, "-c", _COUNTERS.read_text(encoding="utf-8") + _SAY_SOURCE]
+    counter = [board.runtimes[0].python, "-c", _counter_program()]
     nearest = f'd={quoted(board.workdir)}; while [ ! -d "$d" ]; do d=$(dirname "$d"); done; '
     return (
         *HARDWARE_PROBES,
@@ -44,7 +45,11 @@ def admission_probes(board: Board) -> tuple[Probe, ...]:
     )
 
 
-_SAY_SOURCE = "\nprint(open_counter(1).source)\n"
+def _counter_program() -> str:
+    """The agent's counter as one program for `python -c`: its files joined, without what they import of each other."""
+    lines = [line for path in _COUNTERS for line in path.read_text(encoding="utf-8").splitlines()]
+    own = [line for line in lines if not line.lstrip().startswith(("from __future__", "from ."))]
+    return "\n".join(["from __future__ import annotations", *own, "print(open_counter(1).source)", ""])
 
 
 def _executes(folder: str) -> str:

@@ -92,7 +92,7 @@ def test_a_worker_that_was_killed_goes_on_where_it_was_and_measures_nothing_twic
     assert "a worker named lab runs here already" in second.stderr
     (busy,) = queue_of(here)
     assert (busy["state"], busy["board"], busy["worker"]) == ("running", "here", "lab")
-    assert busy["of"] == 2 * BLOCKS + 2
+    assert busy["of"] == 2 * BLOCKS + 4  # check, memory, operators, counters
     before = measured(here.folder, here.folder / "work")
     worker.kill()
     worker.wait(10)

@@ -22,7 +22,7 @@ def test_worker_that_is_stopped_inside_a_timed_window_makes_its_block_invalid(tm
     slow = cell("slow", tmp_path, model=save_slow_model(tmp_path / "slow.onnx"), check=False, memory=False)
     jobdir = tmp_path / "job"
     jobdir.mkdir()
-    (jobdir / "job.json").write_text(job_to_json(job(slow, blocks=2, warmup_iterations=1, min_seconds=1.5)))
+    (jobdir / "job.json").write_text(job_to_json(job(slow, blocks=2, warmup_iterations=1, min_seconds=4.0)))
     running = subprocess.Popen([PYTHON, agent_file(tmp_path), "run", jobdir])
     try:
         phase = jobdir / "phase"
