@@ -38,7 +38,8 @@ class Known:
 class Forecast:
     """One board's part of a campaign. `seconds` is None on emulated boards, whose clock says nothing of ours.
 
-    `at_least` says that the inferences' own time is not known and may add to it. `least_effects` maps an assumed or
+    `at_least` says that something is not in it: the inferences' own time where no run told it, the idle windows of a
+    meter, sustained runs. `least_effects` maps an assumed or
     known standard deviation of a block's log ratio to the change that would be told from none in 80 % of campaigns,
     all comparisons of the run counted; empty where nothing is compared in time.
     """
@@ -66,7 +67,8 @@ def forecasts(
         seconds = None
         if not board.emulated:
             process_s = process_seconds(protocol_for(plan.protocol, emulated=False), told)
-            checks_s = 2 * len(mine) * (ASSUMED_START_S if told.start_s is None else told.start_s)  # outputs; memory
+            once = 2 + plan.measuring.operators + plan.measuring.counters  # outputs and memory, and these
+            checks_s = once * len(mine) * (ASSUMED_START_S if told.start_s is None else told.start_s)
             seconds = count * per_block * process_s + checks_s
         if mine:
             found.append(
@@ -75,7 +77,7 @@ def forecasts(
                     blocks=count,
                     processes=count * per_block,
                     seconds=seconds,
-                    at_least=told.inference_s is None,
+                    at_least=told.inference_s is None or bool(board.meters) or plan.measuring.sustained,
                     comparisons=0 if board.emulated else verdicts,
                     least_effects={} if board.emulated else least_effects(count, verdicts, told.block_sd),
                 )

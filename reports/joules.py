@@ -38,6 +38,8 @@ def energy_absent(record: Record, run: RunRecord) -> str | None:
     meter = run.boards.get(record.board, {}).get("power_meter")
     if meter is None:
         return NO_METER
+    if record.runtime == "command":
+        return f"{meter['meter']}: a program that is the runtime marks no windows, so its joules cannot be told"
     if meter["meter"] is None:
         return "; ".join(meter["refused"])
     return f"{meter['meter']}: no process was metered"

@@ -70,12 +70,14 @@ def test_time_is_a_lower_bound_until_an_earlier_run_tells_more(tmp_path: Path) -
     blocks = planned_blocks(plan, cells)
     here, a72 = forecasts(plan, cells, blocks)
     assert (here.blocks, here.processes, here.at_least) == (12, 12 * 7, True)  # six candidates and the control's twin
-    assert here.seconds == pytest.approx(84 * (0.3 + 0.5 + 1.0 + 0.1) + 2 * 6 * 0.3)
+    assert here.seconds == pytest.approx(84 * (0.3 + 0.5 + 1.0 + 0.1) + 4 * 6 * 0.3)
     assert (a72.processes, a72.seconds, a72.least_effects) == (3 * 7, None, {})
     slow = Known(inference_s=0.5, start_s=2.0, block_sd=0.01)
     known, _ = forecasts(plan, cells, blocks, {"here": slow})
     assert not known.at_least
-    assert known.seconds == pytest.approx(84 * (2.0 + 0.5 + 0.5 + 30 * 0.5 + 0.1) + 2 * 6 * 2.0)
+    assert known.seconds == pytest.approx(84 * (2.0 + 0.5 + 0.5 + 30 * 0.5 + 0.1) + 4 * 6 * 2.0)
+    long, _ = plan_of(tmp_path, more="protocol: standard\nsustained: true\n")
+    assert forecasts(long, cells, blocks, {"here": slow})[0].at_least
 
 
 def test_least_effect_is_that_of_the_whole_table_of_comparisons(tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_the_forecast_is_one_sentence_a_board(tmp_path: Path) -> None:
         forecast_text(one).replace("\u202f", " ") for one in forecasts(plan, cells, planned_blocks(plan, cells))
     )
     assert here == (
-        "here: 12 blocks, 84 processes, at least 2 min 43 s; four campaigns in five would see in each of 5 comparisons "
+        "here: 12 blocks, 84 processes, at least 2 min 47 s; four campaigns in five would see in each of 5 comparisons "
         "a difference of 0.6 % where blocks scatter by 0.5 %, 1.2 % where blocks scatter by 1.0 %, 2.4 % where blocks "
         "scatter by 2.0 %"
     )
