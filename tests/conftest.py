@@ -9,7 +9,10 @@ from collections.abc import Iterator
 import pytest
 from hilbench.targets.emulated.host import HOST_DIR_SETTING, host_dir
 
+from .faults.recording import pytest_terminal_summary
 from .postgres_server import PostgresServer, running
+
+__all__ = ["postgres", "pytest_terminal_summary"]  # with two processes only this file's hooks are called at the end
 
 if _process := os.environ.get("PYTEST_XDIST_WORKER"):
     # An emulated board serves one holder at a time, and a test expects it for itself: each process has its own folder.

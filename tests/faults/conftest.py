@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from .recording import fault, pytest_terminal_summary
+from .recording import fault
 
-__all__ = ["fault", "pytest_terminal_summary"]
+__all__ = ["fault"]
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "models" / "digits"
