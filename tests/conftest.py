@@ -1,18 +1,21 @@
-"""What the tests of several folders share."""
+"""What the tests of several folders share.
+
+`pytest-benchmark compare` loads this file too where it is called in a checkout, and as no part of a package: so nothing
+beside it is imported at the top.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hilbench.targets.emulated.host import HOST_DIR_SETTING, host_dir
 
-from .faults.recording import pytest_terminal_summary
-from .postgres_server import PostgresServer, running
-
-__all__ = ["postgres", "pytest_terminal_summary"]  # with two processes only this file's hooks are called at the end
+if TYPE_CHECKING:
+    from .postgres_server import PostgresServer
 
 if _process := os.environ.get("PYTEST_XDIST_WORKER"):
     # An emulated board serves one holder at a time, and a test expects it for itself: each process has its own folder.
@@ -27,5 +30,14 @@ for _signal, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL that nobody harms. Tests that kill theirs start one of their own by `running`."""
+    from .postgres_server import running
+
     with running() as server:
         yield server
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print a line for each fault; here, as with two processes the hooks of the folders are not called at the end."""
+    from .faults.recording import write_faults
+
+    write_faults(terminalreporter)

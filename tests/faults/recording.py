@@ -39,7 +39,8 @@ def fault(request: pytest.FixtureRequest) -> Iterator[Fault]:
     assert recorded or request.session.testsfailed > failed_before, "a test of a fault must record it"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def write_faults(terminalreporter: pytest.TerminalReporter) -> None:
+    """The line of each fault that was recorded, once, in alphabetical order."""
     reports = [report for found in terminalreporter.stats.values() for report in found]
     properties = [each for report in reports for each in getattr(report, "user_properties", ())]
     for line in sorted({str(value) for name, value in properties if name == _LINE}):

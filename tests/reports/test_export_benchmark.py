@@ -47,6 +47,11 @@ def test_its_own_program_compares_two_runs_board_by_board(tmp_path: Path) -> Non
     assert "emulated" not in table
 
 
+def test_its_own_program_does_so_in_this_checkout_too_whose_conftest_it_loads(tmp_path: Path) -> None:
+    table = compared(Path(__file__).parents[2], *(str(written(tmp_path, f"{n}.json", run(seed=n))) for n in (1, 2)))
+    assert table.count("digits/int8-static (") == 4
+
+
 def test_it_can_set_the_medians_of_two_runs_side_by_side(tmp_path: Path) -> None:
     before = written(tmp_path, "before.json", run(boards=(PI,), seed=1))
     after = written(tmp_path, "after.json", run(boards=(PI,), seed=2))
