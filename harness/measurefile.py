@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ..targets.agent.job import AS_SHIPPED, CONTROLLED
+from ..targets.strict import Strict
 from .measuring import Measuring
 
 UNSUPPORTED = "unsupported"
 CERTIFY = "certify"
 
 
-class SustainedFile(BaseModel):
+class SustainedFile(Strict):
     """A long run without a break, in windows, to its steady state or its limit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     wanted: bool = Field(default=True, description="What `true` and `false` in place of the mapping stand for.")
     window_s: Annotated[float, Field(ge=0.1, le=600)] = Field(default=5.0, description="How long one window is timed.")
@@ -38,7 +37,7 @@ def _from_word(value: object) -> object:
 Sustained = Annotated[SustainedFile, BeforeValidator(_from_word, json_schema_input_type=bool | SustainedFile)]
 
 
-class MeasureKeys(BaseModel):
+class MeasureKeys(Strict):
     """How real boards are set and what is measured once for each cell. Emulated boards take `operators` and `counters`
     only: they have neither frequency nor heat."""
 

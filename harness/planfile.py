@@ -5,16 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from ..targets.strict import Strict
 from .measurefile import MeasureKeys
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TaskFile(_Strict):
+class TaskFile(Strict):
     """How the accuracy of a model is judged. Pixels become `(pixel * scale - mean) / std`."""
 
     kind: Literal["classification", "none"] = Field(
@@ -40,7 +37,7 @@ class TaskFile(_Strict):
         return self
 
 
-class ModelFile(_Strict):
+class ModelFile(Strict):
     """One model to compare. Paths are relative to the plan file."""
 
     file: Path = Field(description="An .onnx or .tflite file.")
@@ -50,7 +47,7 @@ class ModelFile(_Strict):
     )
 
 
-class RuntimeFile(_Strict):
+class RuntimeFile(Strict):
     """One runtime setting."""
 
     name: Literal["onnxruntime", "tflite-runtime", "ai-edge-litert", "command"] | None = Field(
@@ -62,7 +59,7 @@ class RuntimeFile(_Strict):
     python: str | None = Field(default=None, description="The boards' interpreter that has it; else the inventory's.")
 
 
-class BudgetFile(_Strict):
+class BudgetFile(Strict):
     """What a candidate must keep to be shipped."""
 
     accuracy_drop_pp: Annotated[float, Field(ge=0, le=100)] | None = Field(
@@ -76,7 +73,7 @@ class BudgetFile(_Strict):
     )
 
 
-class PlanFile(_Strict, MeasureKeys):
+class PlanFile(MeasureKeys):
     """What to compare: models x recipes x boards x runtime settings, under a protocol, against a baseline."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from .address import split_address
 from .board import COMMAND, Arch, Role
@@ -19,6 +19,7 @@ from .hours import ALLOWED, parse_hours
 from .notice import Occasion, check_command, check_webhook
 from .power.schema import MeterEntry
 from .powercycle import check_template
+from .strict import Strict
 
 _RELEASE = r"^[0-9]+(\.[0-9]+)*([a-z0-9.+]*)$"  # as pip writes it
 
@@ -31,11 +32,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RuntimeEntry(_Strict):
+class RuntimeEntry(Strict):
     """A runtime on the board: a name, or a name with the interpreter that runs it."""
 
     name: RuntimeName = Field(description="which runtime")
@@ -68,7 +65,7 @@ class RuntimeEntry(_Strict):
         return self
 
 
-class SshKeys(_Strict):
+class SshKeys(Strict):
     """How a host is reached by SSH. Shared by boards and jump hosts."""
 
     host: str | None = Field(None, min_length=1, description="host name or IP address")
@@ -182,7 +179,7 @@ class BoardEntry(Layer):
     kind: str | None = Field(None, description="name of an entry of `kinds:` whose keys this board takes over")
 
 
-class NotifyEntry(_Strict):
+class NotifyEntry(Strict):
     """Whom to tell of what: a command or a webhook, for one occasion or several. `${NAME}` is taken from the
     environment when it is used, so that tokens need not stand in the file.
     """
@@ -216,7 +213,7 @@ class NotifyEntry(_Strict):
         return self
 
 
-class InventoryFile(_Strict):
+class InventoryFile(Strict):
     """The boards that hilbench may use. Precedence: a board's own keys, then its kind's, then the defaults'."""
 
     schema_: str | None = Field(None, alias="$schema", description="for editors; hilbench does not read it")

@@ -6,8 +6,9 @@ import re
 import shlex
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
+from ..strict import Strict
 from .channel import Accuracy, Scope
 from .settings import (
     SYSFS,
@@ -26,11 +27,7 @@ _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]
 _PLAIN = "what the meter's maker states; replaces what hilbench assumes"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AccuracyEntry(_Strict):
+class AccuracyEntry(Strict):
     """Limits of the meter's error: out of its data sheet, or of a calibration."""
 
     gain: float = Field(ge=0, lt=1, description="error of the reading as a fraction: 0.01 = 1 %")
@@ -44,7 +41,7 @@ class AccuracyEntry(_Strict):
         )
 
 
-class HwmonEntry(_Strict):
+class HwmonEntry(Strict):
     """A power sensor of the board's kernel: INA219, INA226, INA3221 and their kin."""
 
     kind: Literal["hwmon"] = Field(description="which meter")
@@ -59,7 +56,7 @@ class HwmonEntry(_Strict):
         return HwmonSettings(rail=self.rail, poll_s=1 / self.rate_hz, accuracy=accuracy, sysfs=self.sysfs)
 
 
-class PowercapEntry(_Strict):
+class PowercapEntry(Strict):
     """The energy counter of the board's processor, a model of its maker (E5)."""
 
     kind: Literal["powercap"] = Field(description="which meter")
@@ -74,7 +71,7 @@ class PowercapEntry(_Strict):
         return PowercapSettings(package=self.package, poll_s=1 / self.rate_hz, accuracy=accuracy, sysfs=self.sysfs)
 
 
-class PmicEntry(_Strict):
+class PmicEntry(Strict):
     """The power management chip of a Raspberry Pi 5."""
 
     kind: Literal["pi-pmic"] = Field(description="which meter")
@@ -88,7 +85,7 @@ class PmicEntry(_Strict):
         return PmicSettings(rails=rails, poll_s=1 / self.rate_hz, accuracy=_limits(self.accuracy))
 
 
-class PlugEntry(_Strict):
+class PlugEntry(Strict):
     """A smart plug before the board's power supply."""
 
     kind: Literal["shelly", "tasmota"] = Field(description="which meter")
@@ -115,7 +112,7 @@ def _split_words(value: object) -> object:
     return shlex.split(value) if isinstance(value, str) else value
 
 
-class CommandEntry(_Strict):
+class CommandEntry(Strict):
     """A program that prints one line a sample: `{"time_s": 1.5, "power_w": 4.2}`, `1.5,4.2` or `4.2`."""
 
     kind: Literal["command"] = Field(description="which meter")
@@ -140,7 +137,7 @@ class CommandEntry(_Strict):
         )
 
 
-class ScpiEntry(_Strict):
+class ScpiEntry(Strict):
     """An instrument that speaks SCPI; needs the extra `power`."""
 
     kind: Literal["scpi"] = Field(description="which meter")
@@ -163,7 +160,7 @@ class ScpiEntry(_Strict):
         )
 
 
-class ReplayEntry(_Strict):
+class ReplayEntry(Strict):
     """A trace in a file, `time_s,power_w` a line."""
 
     kind: Literal["replay"] = Field(description="which meter")
