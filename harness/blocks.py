@@ -53,10 +53,17 @@ def comparisons(plan: Plan, cells: Sequence[Cell]) -> int:
 
     Known before anything is measured, and so what Holm's method divides the chance of a false alarm by.
     """
-    judged = [cell for cell in cells if cell.skip is None and not cell.board.emulated and cell.recipe != plan.baseline]
-    if plan.protocol == "quick" and plan.shortlist:
-        judged = [cell for cell in judged if cell.recipe in plan.shortlist]
-    return len(judged)
+    return sum(cell.skip is None and not cell.board.emulated and gets_verdict(plan, cell) for cell in cells)
+
+
+def gets_verdict(plan: Plan, cell: Cell) -> bool:
+    """Whether a cell is compared with its baseline: every candidate is, under `quick` those of a shortlist, if any.
+
+    `reports.summary` says the same of records.
+    """
+    if cell.recipe == plan.baseline:
+        return False
+    return plan.protocol != "quick" or not plan.shortlist or cell.recipe in plan.shortlist
 
 
 def planned_blocks(plan: Plan, cells: Sequence[Cell], explicit: int | None = None) -> dict[str, int]:
@@ -129,8 +136,8 @@ def missing_blocks(
     """What must still run, for the cells that are alive (have not failed for good).
 
     On a real board an incomplete block is repeated as a whole, since its cells are compared within the block; one that
-    was invalid is repeated too, until it was MOST_ATTEMPTS times. On an
-    emulated one the counts do not depend on what ran beside them, so only what is missing runs.
+    was invalid is repeated too, until it was so MOST_ATTEMPTS times. On an emulated one the counts do not depend on
+    what ran beside them, so only what is missing runs.
     """
     whole = whole_blocks(trials, alive)
     given_up = {} if emulated else hopeless_blocks(trials, whole)

@@ -9,7 +9,7 @@ import numpy as np
 from ..reports.record import Trial, TrialKind
 from ..reports.stopping import may_stop
 from ..reports.verdict import log_ratios
-from .blocks import whole_blocks
+from .blocks import gets_verdict, whole_blocks
 from .plan import Cell, Plan
 
 
@@ -45,18 +45,12 @@ def completed_log_ratios(
     found: list[list[float]] = []
     for cell in cells:
         base = _baseline(plan, cell, cells)
-        if base is not None and _judged(plan, cell):
+        if base is not None and gets_verdict(plan, cell):
             found.append(log_ratios(medians.get(cell.cell_id, {}), medians.get(base.cell_id, {})))
     return found
 
 
-def _judged(plan: Plan, cell: Cell) -> bool:
-    return not (plan.protocol == "quick" and plan.shortlist and cell.recipe not in plan.shortlist)
-
-
 def _baseline(plan: Plan, cell: Cell, cells: Sequence[Cell]) -> Cell | None:
     """The cell that a candidate is compared with, as `reports.summary.find_baseline` finds it in records."""
-    if cell.recipe == plan.baseline:
-        return None
     same = [c for c in cells if c.recipe == plan.baseline and (c.model, c.settings) == (cell.model, cell.settings)]
     return min(same, key=lambda other: other.runtime != cell.runtime, default=None)
