@@ -38,10 +38,10 @@ class Known:
 class Forecast:
     """One board's part of a campaign. `seconds` is None on emulated boards, whose clock says nothing of ours.
 
-    `at_least` says that something is not in it: the inferences' own time where no run told it, the idle windows of a
-    meter, sustained runs. `least_effects` maps an assumed or
-    known standard deviation of a block's log ratio to the change that would be told from none in 80 % of campaigns,
-    all comparisons of the run counted; empty where nothing is compared in time.
+    `processes` are those of the blocks, without the few that run once for a cell. `at_least` says that something is not
+    in the time: that of the inferences where no run told it, the idle windows of a meter, sustained runs.
+    `least_effects` maps an assumed or known standard deviation of a block's log ratio to the change that would be told
+    from none in 80 % of campaigns, all comparisons of the run counted; empty where nothing is compared in time.
     """
 
     board: str
@@ -68,8 +68,8 @@ def forecasts(
         if not board.emulated:
             process_s = process_seconds(protocol_for(plan.protocol, emulated=False), told)
             once = 2 + plan.measuring.operators + plan.measuring.counters  # outputs and memory, and these
-            checks_s = once * len(mine) * (ASSUMED_START_S if told.start_s is None else told.start_s)
-            seconds = count * per_block * process_s + checks_s
+            once_s = once * len(mine) * (ASSUMED_START_S if told.start_s is None else told.start_s)
+            seconds = count * per_block * process_s + once_s
         if mine:
             found.append(
                 Forecast(
@@ -128,7 +128,8 @@ def _middle(values: Sequence[float]) -> float | None:
 
 def forecast_text(forecast: Forecast) -> str:
     """One sentence for the person who is about to wait."""
-    what = f"{forecast.board}: {forecast.blocks} blocks, {forecast.processes} processes"
+    kind = "counting" if forecast.seconds is None else "timed"
+    what = f"{forecast.board}: {forecast.blocks} blocks, {forecast.processes} {kind} processes"
     if forecast.seconds is None:
         return f"{what}; an emulated board's time is not foretold"
     takes = f"{what}, {'at least' if forecast.at_least else 'about'} {_minutes(forecast.seconds)}"

@@ -76,4 +76,4 @@ def test_a_campaign_ends_once_its_intervals_are_narrow_enough(tmp_path: Path, mo
     assert f"ended after {ended['blocks']} of 60 blocks: no interval was wider than 100 %" in {
         remark for cell in summarize(result.record).cells for remark in cell.validity.remarks
     }
-    assert any(sentence.startswith("here: 60 blocks, 180 processes, at least") for sentence in said.sentences)
+    assert any(sentence.startswith("here: 60 blocks, 180 timed processes, at least") for sentence in said.sentences)

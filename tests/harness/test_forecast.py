@@ -103,11 +103,11 @@ def test_the_forecast_is_one_sentence_a_board(tmp_path: Path) -> None:
         forecast_text(one).replace("\u202f", " ") for one in forecasts(plan, cells, planned_blocks(plan, cells))
     )
     assert here == (
-        "here: 12 blocks, 84 processes, at least 2 min 47 s; four campaigns in five would see in each of 5 comparisons "
-        "a difference of 0.6 % where blocks scatter by 0.5 %, 1.2 % where blocks scatter by 1.0 %, 2.4 % where blocks "
-        "scatter by 2.0 %"
+        "here: 12 blocks, 84 timed processes, at least 2 min 47 s; four campaigns in five would see in each of 5 "
+        "comparisons a difference of 0.6 % where blocks scatter by 0.5 %, 1.2 % where blocks scatter by 1.0 %, "
+        "2.4 % where blocks scatter by 2.0 %"
     )
-    assert a72 == "a72: 3 blocks, 21 processes; an emulated board's time is not foretold"
+    assert a72 == "a72: 3 blocks, 21 counting processes; an emulated board's time is not foretold"
 
 
 def test_a_process_takes_its_iterations_or_its_least_duration_whichever_is_longer() -> None:
