@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any
 
 from ..reports.record import Outcome
-from ..targets.agent.job import job_from_json, job_to_json
+from ..targets.agent.job import Job, job_from_json, job_to_json
 from ..targets.board import Board, BoardRuntime
 from ..targets.deadlines import process_timeout_s
 from ..targets.errors import BoardFullError, BoardHeldError, TargetError, TransientTargetError
@@ -129,25 +129,8 @@ def _watch(
 ) -> None:
     """Follow a job to its end and store what it gives as it comes. `token` is the lease's under which it began."""
     board = opened.board
-    by_name = {name: cell for cell in cells for name in names_of(cell)}
-    lease = None if token is None else (board.name, token)
-
     say = context.progress.about(board.name)
-
-    def store(event: Mapping[str, Any]) -> None:
-        if event["event"] in PROFILE_EVENTS:
-            note_profile(context, board, event)
-            return
-        if (damage := damage_of(event, by_name)) is not None:
-            raise AgentLostError(f"the journal of job {session.job.job_id} is damaged: {damage}")
-        began_s = time.monotonic()
-        with about(cell=event["cell"]):
-            _store_event(context, event, by_name[event["cell"]], lease)
-        if (took_s := time.monotonic() - began_s) >= _LONG_STORING_S:
-            say(f"the store took {took_s:.0f} s for one result, as if another process had locked it; nothing is lost")
-
-    intake = Intake(opened.lease, session.job, store, say)
-
+    intake = Intake(opened.lease, session.job, _storing(context, board, session.job, cells, token), say)
     process_ns: list[int] = []
     early = False
 
@@ -175,6 +158,29 @@ def _watch(
         raise Interrupted("stopped")
     if state == "stopped" and not early:  # all that it gave is stored
         raise AgentStoppedError("the agent on the board was stopped, as by somebody who took the board meanwhile")
+
+
+def _storing(
+    context: RunContext, board: Board, job: Job, cells: Sequence[Cell], token: int | None
+) -> Callable[[Mapping[str, Any]], None]:
+    """What stores one event of a job's journal. Raises AgentLostError for one that the job cannot have written."""
+    by_name = {name: cell for cell in cells for name in names_of(cell)}
+    lease = None if token is None else (board.name, token)
+    say = context.progress.about(board.name)
+
+    def store(event: Mapping[str, Any]) -> None:
+        if event["event"] in PROFILE_EVENTS:
+            note_profile(context, board, event)
+            return
+        if (damage := damage_of(event, by_name)) is not None:
+            raise AgentLostError(f"the journal of job {job.job_id} is damaged: {damage}")
+        began_s = time.monotonic()
+        with about(cell=event["cell"]):
+            _store_event(context, event, by_name[event["cell"]], lease)
+        if (took_s := time.monotonic() - began_s) >= _LONG_STORING_S:
+            say(f"the store took {took_s:.0f} s for one result, as if another process had locked it; nothing is lost")
+
+    return store
 
 
 def _is_enough(context: RunContext, board: Board, cells: Sequence[Cell]) -> bool:
