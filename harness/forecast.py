@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..reports.power import detectable_in_sd
+from ..reports.detectable import detectable_in_sd
 from ..reports.statistics import ALPHA
 from ..reports.summary import RunSummary
 from ..reports.units import percent

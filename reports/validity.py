@@ -9,8 +9,8 @@ from enum import StrEnum
 import numpy as np
 
 from .control import Control
+from .detectable import processes_for
 from .figures import Instructions, Latency
-from .power import processes_for
 from .record import Accuracy, Outcome, Record, RunRecord
 from .stateflags import AS_SHIPPED, CONTROLLED, Effect, in_words
 from .statistics import blocks_needed, coefficient_of_variation

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from .power import least_detectable_shift
+from .detectable import least_detectable_shift
 from .statistics import (
     ALPHA,
     blocks_needed,

@@ -11,7 +11,7 @@ from hilbench.harness.forecast import Known, forecast_text, forecasts, known_fro
 from hilbench.harness.plan import Cell, Plan, expand, load_plan
 from hilbench.harness.protocol import QUICK, STANDARD
 from hilbench.harness.selection import Boards
-from hilbench.reports.power import detectable_in_sd
+from hilbench.reports.detectable import detectable_in_sd
 from hilbench.reports.summary import summarize
 
 from ..reports.synthetic import PI, run

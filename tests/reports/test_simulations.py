@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from hilbench.reports.power import detectable_in_sd
+from hilbench.reports.detectable import detectable_in_sd
 from hilbench.reports.statistics import normal_cdf, shift_estimate, signed_rank
 from hilbench.reports.verdict import TIME_MARGIN, Verdict, Word, compare_times, judge_times
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hilbench.reports.power import detectable_in_sd, least_detectable_shift
+from hilbench.reports.detectable import detectable_in_sd, least_detectable_shift
 from hilbench.reports.statistics import normal_cdf, signed_rank
 
 
