@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .ssh import Channel, Sftp, Transport
 
 CLEAN_UP_TIMEOUT_S = 10.0
+_END_WAIT_S = 1.0
 _MOST_CHANNELS = 8  # sshd's MaxSessions is 10
 
 Translate = Callable[[Exception, str], TargetError]
@@ -85,7 +86,11 @@ class SshChannels:
         with self._channel(deadline, f"`{shown(command)}`") as channel:
             line = framed(command, token, fed=fed)
             self.bounded(channel, deadline, lambda: channel.exec_command(line), f"`{shown(command)}`")
-            yield channel, token
+            try:
+                yield channel, token
+            except BaseException:
+                self._let_end(channel)
+                raise
 
     @contextlib.contextmanager
     def _channel(self, deadline: Deadline, what: str) -> Generator[Channel]:
@@ -129,6 +134,18 @@ class SshChannels:
             status=status,
             stdout=said,
         )
+
+    def _let_end(self, channel: Channel) -> None:
+        """End a command's stdin, which kills it (shell.py), and give the peer a moment to close the channel itself.
+
+        dropbear gives a channel that we close the next one's place while its processes still end, and then takes their
+        end for that of the next one, which it closes before its command began.
+        """
+        with contextlib.suppress(*self.foreign):
+            channel.shutdown_write()
+            end_s = time.monotonic() + _END_WAIT_S
+            while not channel.closed and self.transport.is_active() and time.monotonic() < end_s:
+                time.sleep(0.005)
 
     def end(self, channel: Channel | Sftp) -> None:
         """Close a channel; on a connection that is gone there is nothing to close."""
