@@ -33,13 +33,14 @@ MODEL = Path(__file__).parents[2] / "models/digits/digits.onnx"
 def quick() -> Generator[None]:
     """The whole path in one block with windows of a second, on a machine that may be busy with other tests.
 
-    The rules of 10 s, of 100 sync uncertainties and of lost samples are tested elsewhere.
+    The rules of 10 s, of 100 sync uncertainties, of lost samples and of silence are tested elsewhere.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "_SHORTEST_S", 1.0)
         patch.setattr(windows, "_IDLE_SHORTEST_S", 0.3)
         patch.setattr(windows, "_SYNC_UNCERTAINTIES", 5.0)
         patch.setattr(quality, "MOST_DROPS", 0.5)
+        patch.setattr(quality, "_SILENT_S", 5.0)
         patch.setattr(metering, "HAND_OVER_S", 2.0)
         patch.setattr(protocol, "BY_NAME", {"quick": replace(protocol.QUICK, blocks=1, min_seconds=0.2)})
         patch.setattr(blocks, "blocks_needed", lambda _: 1)
@@ -106,6 +107,7 @@ def cell(run: RunRecord, recipe: str = "fp32") -> dict[str, Any]:
 
 def test_a_run_gives_joules_with_uncertainty_class_and_meter(metered: RunRecord) -> None:
     energy = cell(metered)["energy_j"]
+    assert energy is not None, cell(metered)["energy_absent"]
     (trial,) = [one for one in metered.records[0].trials if one.kind is TrialKind.LATENCY]
     assert trial.power is not None
     period_s = (trial.power.marks_ns[2] - trial.power.marks_ns[1]) / 1e9 / trial.power.inferences
