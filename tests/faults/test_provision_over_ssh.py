@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,7 @@ def test_bench_provides_the_runtime_then_check_knows_it_and_clean_removes_it(
         job = site.parents[1] / "jobs" / "left"
         job.mkdir(parents=True)
         (job / "journal.jsonl").write_text("{}\n")
+        os.sync()  # a file system may need another block once it writes a large file out: then two looks would differ
         refused = lab.run("board", "clean", "board")
         assert refused.returncode == 4
         assert "1 job on board may hold results that no run has collected" in refused.stderr

@@ -129,8 +129,9 @@ def test_late_results_of_a_silent_controller_are_refused(labs: tuple[Lab, Lab], 
     one, two = labs
     first = one.start("run", "plan.yaml")
     wait_for_processes(first, "board", 2)
+    # A controller whose machine sleeps, its agent goes on for a while: at once, as what it says it has stored already.
+    first.send_signal(signal.SIGSTOP)
     kept = stored(one.folder)
-    first.send_signal(signal.SIGSTOP)  # a controller whose machine sleeps: its agent goes on for a while
     before = trials(one)
     second = two.start("run", "plan.yaml")
     wait_for_processes(second, "board", 2)
