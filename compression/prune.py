@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CompressionError, RecipeError, UnsupportedRecipeError
-from .recipe import PruneL1, nearest
+from .stepkinds import PruneL1
+from .words import nearest
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto

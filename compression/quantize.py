@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import RecipeError, UnsupportedRecipeError
-from .recipe import Int8Dynamic, Int8Static, nearest
+from .stepkinds import Int8Dynamic, Int8Static
+from .words import nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,85 +7,39 @@ of steps with parameters, or as such a list with a name:
       - fp32
       - prune-l1+int8-static
       - {name: pruned80, steps: [{prune-l1: {ratio: 0.8}}, int8-static]}
+      - {name: lean, steps: [prune-channels, {distil: {epochs: 4}}, int8-static]}
+
+The steps themselves lie in stepkinds.py and trainsteps.py.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, cast, get_args, get_type_hints
 
 from .errors import RecipeError
+from .formats import check_order
+from .stepkinds import Fp16, Int8Dynamic, Int8Mixed, Int8Static, PruneChannels, PruneL1, PruneTaylor, Tflite
+from .trainsteps import Distil, Finetune, Qat
+from .words import nearest
 
 BASELINE = "fp32"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fp16:
-    """Weights and arithmetic in 16-bit floats; inputs and outputs keep their types."""
-
-    kind: str = field(default="fp16", init=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Int8Dynamic:
-    """Weights in 8 bits ahead of time, activations scaled anew at each inference. Small, not necessarily fast."""
-
-    kind: str = field(default="int8-dynamic", init=False)
-    exclude: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        _require_names(self.kind, self.exclude)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Int8Static:
-    """Weights and activations in 8 bits, ranges fixed on calibration data, as QuantizeLinear/DequantizeLinear pairs.
-
-    `activation` is `u8` (asymmetric) or `s8` (symmetric); `samples` is how many calibration inputs are used at most.
-    """
-
-    kind: str = field(default="int8-static", init=False)
-    calibrate: str = "minmax"
-    per_channel: bool = True
-    activation: str = "u8"
-    samples: int = 200
-    exclude: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        _require_choice(self.kind, "calibrate", self.calibrate, ("minmax", "entropy", "percentile"))
-        _require_choice(self.kind, "activation", self.activation, ("u8", "s8"))
-        if self.samples < 1:
-            raise RecipeError(f"`samples` of `{self.kind}` is {self.samples}; it must be 1 or more.")
-        _require_names(self.kind, self.exclude)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PruneL1:
-    """Zero the weights of least magnitude: a share of them (`ratio`), or until their sum passes `l1_budget`.
-
-    `scope` is `global` (all layers compete) or `per-layer` (each layer gives the same share, or has the same budget).
-    """
-
-    kind: str = field(default="prune-l1", init=False)
-    ratio: float | None = None
-    l1_budget: float | None = None
-    scope: str = "global"
-    exclude: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        _require_choice(self.kind, "scope", self.scope, ("global", "per-layer"))
-        _require_names(self.kind, self.exclude)
-        if (self.ratio is None) == (self.l1_budget is None):
-            raise RecipeError(f"`{self.kind}` needs either `ratio` or `l1_budget`, and not both.")
-        if self.ratio is not None and not 0 < self.ratio < 1:
-            raise RecipeError(f"`ratio` of `{self.kind}` is {self.ratio:g}; it must lie between 0 and 1.")
-        if self.l1_budget is not None and not 0 < self.l1_budget < float("inf"):
-            raise RecipeError(f"`l1_budget` of `{self.kind}` is {self.l1_budget:g}; it must be a number above 0.")
-
-
-Step = Fp16 | Int8Dynamic | Int8Static | PruneL1
+Step = (
+    Fp16
+    | Int8Dynamic
+    | Int8Mixed
+    | Int8Static
+    | PruneL1
+    | PruneTaylor
+    | PruneChannels
+    | Finetune
+    | Distil
+    | Qat
+    | Tflite
+)
 
 # Half of the weights: what the digits model gives up without any retraining (docs/compression.md has the curve).
 DEFAULT_PRUNING_RATIO = 0.5
@@ -94,12 +48,18 @@ _STEPS: dict[str, type[Step]] = {
     "fp16": Fp16,
     "int8-dynamic": Int8Dynamic,
     "int8-static": Int8Static,
+    "int8-mixed": Int8Mixed,
     "prune-l1": PruneL1,
+    "prune-taylor": PruneTaylor,
+    "prune-channels": PruneChannels,
+    "finetune": Finetune,
+    "distil": Distil,
+    "qat": Qat,
+    "tflite": Tflite,
 }
 _DEFAULTS: dict[str, dict[str, Any]] = {"prune-l1": {"ratio": DEFAULT_PRUNING_RATIO}}
-_CHANGE_TYPE = (Fp16, Int8Dynamic, Int8Static)
 
-BUILT_IN = (BASELINE, "fp16", "int8-dynamic", "int8-static", "prune-l1", "prune-l1+int8-static")
+BUILT_IN = (BASELINE, *_STEPS, "prune-l1+int8-static", "prune-channels+distil+int8-static", "tflite+int8-static")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +70,7 @@ class Recipe:
     steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
-        for earlier in self.steps[:-1]:
-            if isinstance(earlier, _CHANGE_TYPE):
-                raise RecipeError(
-                    f"Recipe `{self.name}` goes on after `{earlier.kind}`; a step that changes the number type is last."
-                )
+        check_order(self.name, [step.kind for step in self.steps])
 
 
 def step_parameters(step: Step) -> dict[str, Any]:
@@ -198,7 +154,7 @@ def _value(made: type[Step], kind: str, key: str, value: object) -> Any:
             return tuple(cast("list[str]", value))
     elif float in accepted and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    elif type(value) in accepted and value is not None:
+    elif type(value) in accepted:
         return value
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
     expected = "a list of names" if wanted == tuple[str, ...] else names[accepted[0]]
@@ -214,23 +170,5 @@ def _label(step: Step) -> str:
     return f"{step.kind}({','.join(shown)})" if shown else step.kind
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Return the second sentence of a complaint: the nearest match if there is one, and all that is allowed."""
-    names = list(allowed)
-    close = difflib.get_close_matches(word, names, n=1)
-    hint = f" Did you mean `{close[0]}`?" if close else ""
-    return f"{hint} Allowed: {', '.join(names) if names else 'none'}."
-
-
 def _keys(entry: Mapping[str, object]) -> str:
     return ", ".join(f"`{key}`" for key in entry) or "none"
-
-
-def _require_choice(kind: str, key: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise RecipeError(f"`{key}` of `{kind}` is `{value}`.{nearest(value, allowed)}")
-
-
-def _require_names(kind: str, exclude: tuple[str, ...]) -> None:
-    if any(not name for name in exclude):
-        raise RecipeError(f"`exclude` of `{kind}` holds an empty name.")

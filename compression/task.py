@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import CompressionError, ModelError, RecipeError
-from .recipe import nearest
 from .tensor import TensorSpec, shown
+from .words import nearest
 
 Array = NDArray[Any]
 KINDS = ("classification", "none")
