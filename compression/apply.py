@@ -6,25 +6,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .cache import RULES, content_key, library_versions, read_json, read_whole, sha256_of, write_atomically
-from .convert import to_fp16
-from .data import Dataset, model_inputs, random_data
-from .errors import CompressionError, UnsupportedRecipeError
-from .foreign import disk_error, foreign_errors
-from .host import Progress, open_model, run_each
+from .cache import RULES, content_key, read_json, read_whole, sha256_of, write_atomically
+from .data import Dataset, random_data
+from .errors import CompressionError
+from .foreign import disk_error
+from .formats import check_source
+from .host import Progress
+from .interface import Interface
 from .model import Model, load_proto
-from .prune import prune_l1, sparsity_note
-from .quantize import quantize_dynamic_int8, quantize_static_int8
-from .recipe import Fp16, Int8Dynamic, Int8Static, PruneL1, Recipe, Step, step_parameters
-from .task import Array, Task, subset_indices
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
+from .recipe import Recipe, Step, step_parameters
+from .stepcheck import check_step
+from .steps import Made, Work, artifact_path, run_step
+from .task import Task
+from .versions import versions_of
 
 ZSTD_LEVEL = 19
-CHECKED_SAMPLES = 4
 SEED = 0
 
 
@@ -33,7 +31,8 @@ class Artifact:
     """One compressed model file, named by its content.
 
     `bytes` is the file as deployed, `compressed_bytes` the same through zstd at level 19. `steps` are the steps with
-    every parameter; `notes` say in words what they achieved; `provenance` holds versions and hashes.
+    every parameter; `notes` say in words what they achieved; `provenance` holds versions and hashes. `interface` says
+    how the file's inputs and outputs differ from the model's; None where they do not.
     """
 
     path: Path
@@ -45,6 +44,7 @@ class Artifact:
     steps: tuple[Mapping[str, Any], ...]
     notes: tuple[str, ...]
     provenance: Mapping[str, str]
+    interface: Interface | None = None
 
 
 def apply_recipe(
@@ -54,94 +54,97 @@ def apply_recipe(
     task: Task,
     *,
     cache: Path,
+    train: Dataset | None = None,
+    folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Artifact:
     """Return the artifact, out of `cache` where the same inputs, steps and library versions made it before.
 
-    Without calibration data random inputs take its place, and the notes say so. Each step's result must load in the
-    runtime of this machine (if it has one for the format) and give finite outputs on a few real inputs. Raises
+    Without calibration data random inputs take its place, and the notes say so. Steps that train need `train`. `folder`
+    is where the paths of the recipe begin. Each step's result must load in the runtime of this machine (if it has one
+    for the format) and give on a few real inputs what `fidelity.py` demands of such a step. Raises
     UnsupportedRecipeError for what cannot be, CompressionError for what went wrong.
     """
-    if model.format != "onnx" and recipe.steps:
-        raise UnsupportedRecipeError(
-            f"Recipe `{recipe.name}` needs an ONNX source; {model.path.name} can only be deployed as it is (`fp32`)."
-        )
+    check_source(recipe.name, [step.kind for step in recipe.steps], model.format, model.path.name)
     data = calibration if calibration is not None else random_data(model, seed=SEED)
-    work = _Work(model=model, task=task, data=data, cache=cache, recipe=recipe.name)
-    made = _kept(work, "source", None, progress, 0, len(recipe.steps))
+    work = Work(
+        model=model, task=task, data=data, train=train, cache=cache, recipe=recipe.name, progress=progress,
+        folder=folder or model.path.parent,
+    )  # fmt: skip
+    made = _kept(work, None, None, 0, len(recipe.steps))
+    work = work.starting_from(made)
     notes = made.notes
     for number, step in enumerate(recipe.steps):
-        made = _kept(work, made.sha256, step, progress, number, len(recipe.steps))
+        made = _kept(work, made, step, number, len(recipe.steps))
         notes += made.notes
+    used = {"calibration_sha256": data.sha256} | ({"train_sha256": train.sha256} if train is not None else {})
     return Artifact(
-        path=_artifact_path(work, made.sha256),
+        path=artifact_path(work, made),
         sha256=made.sha256,
         bytes=made.bytes,
         compressed_bytes=made.compressed_bytes,
-        format=model.format,
+        format=made.format,
         recipe=recipe.name,
         steps=tuple(step_parameters(step) for step in recipe.steps),
         notes=notes,
-        provenance={**library_versions(), "source_sha256": model.sha256, "calibration_sha256": data.sha256},
+        provenance={
+            **versions_of(step.kind for step in recipe.steps),
+            "source_sha256": model.sha256,
+            **used,
+        },
+        interface=made.interface,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    model: Model
-    task: Task
-    data: Dataset
-    cache: Path
-    recipe: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
-    sha256: str
-    bytes: int
-    compressed_bytes: int
-    notes: tuple[str, ...]
-
-
-def _kept(work: _Work, before: str, step: Step | None, progress: Progress | None, number: int, of: int) -> _Made:
+def _kept(work: Work, before: Made | None, step: Step | None, number: int, of: int) -> Made:
     """Return the result of a step on the artifact `before`, made now or kept from earlier."""
     doing = f"{work.recipe}: {step.kind} of {work.model.path.name}" if step else f"{work.model.path.name} as it is"
     manifest = work.cache / "steps" / f"{_key(work, before, step)}.json"
     kept = _from_json(read_json(manifest))
-    if kept is not None and read_whole(_artifact_path(work, kept.sha256), kept.sha256) is not None:
+    if kept is not None and read_whole(artifact_path(work, kept), kept.sha256) is not None:
         return kept
-    if progress is not None:
-        progress(doing, number, max(of, 1))
-    content, notes = _source(work) if step is None else _stepped(work, before, step, doing)
-    path = _artifact_path(work, sha256_of(content))
-    write_atomically(path, content)
-    _check(path, work, doing)
-    made = _Made(sha256=path.stem, bytes=len(content), compressed_bytes=_zstd_bytes(content), notes=notes)
-    write_atomically(manifest, json.dumps(asdict(made), sort_keys=True).encode())
-    if progress is not None:
-        progress(doing, number + 1, max(of, 1))
+    if work.progress is not None:
+        work.progress(doing, number, max(of, 1))
+    made = _made(work, before, step, doing)
+    write_atomically(manifest, json.dumps(_to_json(made), sort_keys=True).encode())
+    if work.progress is not None:
+        work.progress(doing, number + 1, max(of, 1))
     return made
 
 
-def _key(work: _Work, before: str, step: Step | None) -> str:
+def _made(work: Work, before: Made | None, step: Step | None, doing: str) -> Made:
+    if before is None or step is None:
+        content, notes = _source(work)
+        file_format, interface = work.model.format, None
+    else:
+        stepped = run_step(work, before, step, doing)
+        content, notes, file_format, interface = stepped.content, stepped.notes, stepped.format, stepped.interface
+    sha256 = sha256_of(content)
+    made = Made(
+        sha256=sha256, bytes=len(content), compressed_bytes=_zstd_bytes(content), notes=notes, format=file_format,
+        interface=interface,
+    )  # fmt: skip
+    write_atomically(artifact_path(work, made), content)
+    return check_step(work, before, made, step, doing)
+
+
+def _key(work: Work, before: Made | None, step: Step | None) -> str:
     # The data belongs to every key, as every step is checked on it.
     return content_key(
         rules=RULES,
         source=work.model.sha256,
-        before=before,
+        before=None if before is None else before.sha256,
+        interface=None if before is None or before.interface is None else before.interface.to_json(),
         step=step_parameters(step) if step else None,
         data=work.data.sha256,
+        training=work.training_key(step),
         preprocessing=asdict(work.task.preprocessing),
         inputs=[asdict(spec) for spec in work.model.inputs],
-        versions=library_versions(),
+        versions=versions_of([step.kind] if step else []),
     )
 
 
-def _artifact_path(work: _Work, sha256: str) -> Path:
-    return work.cache / "artifacts" / f"{sha256}.{work.model.format}"
-
-
-def _source(work: _Work) -> tuple[bytes, tuple[str, ...]]:
+def _source(work: Work) -> tuple[bytes, tuple[str, ...]]:
     """Return the model as one file: byte for byte, unless its weights lie in files of their own."""
     if work.model.external_files:
         note = f"{len(work.model.external_files)} file(s) of weights were taken into the model's file"
@@ -152,69 +155,28 @@ def _source(work: _Work) -> tuple[bytes, tuple[str, ...]]:
         raise disk_error(f"Reading {work.model.path}", error) from error
 
 
-def _stepped(work: _Work, before: str, step: Step, doing: str) -> tuple[bytes, tuple[str, ...]]:
-    import onnx
-
-    with foreign_errors(doing):
-        proto = onnx.load(_artifact_path(work, before))
-        result, notes = _run_step(work, proto, step)
-        return result.SerializeToString(deterministic=True), notes
-
-
-def _run_step(work: _Work, proto: ModelProto, step: Step) -> tuple[ModelProto, tuple[str, ...]]:
-    match step:
-        case PruneL1():
-            return proto, (sparsity_note(prune_l1(proto, step)),)
-        case Fp16():
-            return to_fp16(proto)
-        case Int8Dynamic():
-            return quantize_dynamic_int8(proto, step, _scratch(work)), ()
-        case Int8Static():
-            samples, note = _calibration(work, step.samples)
-            return quantize_static_int8(proto, step, samples, _scratch(work)), (note,)
-
-
-def _calibration(work: _Work, count: int) -> tuple[list[dict[str, Array]], str]:
-    indices = subset_indices(len(work.data), count, SEED)
-    inputs = model_inputs(work.data, work.model, work.task, indices)
-    samples = [{name: values[i : i + 1] for name, values in inputs.items()} for i in range(len(indices))]
-    if work.data.random:
-        return (
-            samples,
-            f"int8-static: calibrated on {len(samples)} random inputs, so the ranges are not those of real data",
-        )
-    return samples, f"int8-static: calibrated on {len(samples)} of {len(work.data)} samples of {work.data.name}"
-
-
-def _scratch(work: _Work) -> Path:
-    folder = work.cache / "scratch"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _check(path: Path, work: _Work, doing: str) -> None:
-    runtime = open_model(path, work.model.format, doing=doing)
-    if runtime is None:
-        return
-    indices = subset_indices(len(work.data), CHECKED_SAMPLES, SEED)
-    inputs = model_inputs(work.data, work.model, work.task, indices)
-    for outputs in run_each(runtime, inputs, doing=doing):
-        if set(outputs) != {spec.name for spec in work.model.outputs}:
-            raise CompressionError(f"{doing}: the result has other outputs ({', '.join(outputs)}) than the model.")
-
-
 def _zstd_bytes(content: bytes) -> int:
     import zstandard
 
     return len(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(content))
 
 
-def _from_json(kept: Mapping[str, Any] | None) -> _Made | None:
-    if kept is None or set(kept) != {field.name for field in fields(_Made)}:
+def _to_json(made: Made) -> dict[str, Any]:
+    plain = {field.name: getattr(made, field.name) for field in fields(Made)}
+    return plain | {"interface": None if made.interface is None else made.interface.to_json()}
+
+
+def _from_json(kept: Mapping[str, Any] | None) -> Made | None:
+    if kept is None or set(kept) != {field.name for field in fields(Made)}:
         return None
-    return _Made(
-        sha256=str(kept["sha256"]),
-        bytes=int(kept["bytes"]),
-        compressed_bytes=int(kept["compressed_bytes"]),
-        notes=tuple(str(note) for note in kept["notes"]),
-    )
+    try:
+        return Made(
+            sha256=str(kept["sha256"]),
+            bytes=int(kept["bytes"]),
+            compressed_bytes=int(kept["compressed_bytes"]),
+            notes=tuple(str(note) for note in kept["notes"]),
+            format=str(kept["format"]),
+            interface=None if kept["interface"] is None else Interface.from_json(kept["interface"]),
+        )
+    except (CompressionError, KeyError, TypeError, ValueError):
+        return None  # damaged: it is made anew
