@@ -4,11 +4,16 @@ PYTHON ?= python3
 BOARD ?=
 export YES PYTHON
 
-.PHONY: demo test test-faults test-rail check bench format clean
+.PHONY: demo demo-lean test test-faults test-rail check bench format clean
 
 demo:
 	@sh scripts/setup.sh $(if $(BOARD),board,demo)
 	@.venv/bin/hilbench run plans/demo.yaml --new $(if $(BOARD),--board $(BOARD) --board this-machine)
+
+# Pruning, distillation and int8 in both formats on three emulated boards and this machine; trains small networks.
+demo-lean:
+	@sh scripts/setup.sh lean
+	@.venv/bin/hilbench run plans/lean.yaml --new
 
 # Two processes, because half of the time a test waits for a board; a file stays in one process, with its fixtures.
 test:

@@ -77,6 +77,7 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         records=records,
         planned_blocks={board: _planned(run, board, ledger) for board in boards},
         baseline_recipe=run.facts["baseline"],
+        stand_in_recipe=run.facts.get("stand_in"),
         budget=Budget(**run.facts["budget"]),
         shortlist=tuple(run.facts["shortlist"]),
         provenance=run.facts["provenance"],

@@ -23,7 +23,7 @@ from .candidates import Prepared, Source, datasets, plan_hash, prepare, read_sou
 from .design import design, foretell
 from .home import Home
 from .phases import Spent, phase, spent
-from .plan import Cell, Plan, expand
+from .plan import Cell, Plan, expand, stand_in
 from .progress import Progress, counted
 from .provenance import hilbench_version, provenance
 from .reporting import write_report
@@ -90,6 +90,7 @@ def begin(store: Store, campaign: Campaign, run_id: str, progress: Progress, *, 
             "plan": plan.source,
             "hilbench": hilbench_version(),
             "baseline": plan.baseline,
+            "stand_in": stand_in(plan),
             "budget": plan.budget,
             "shortlist": plan.shortlist,
             "blocks": campaign.blocks,

@@ -10,7 +10,7 @@ from ..reports.record import Trial, TrialKind
 from ..reports.stopping import may_stop
 from ..reports.verdict import log_ratios
 from .blocks import gets_verdict, whole_blocks
-from .plan import Cell, Plan
+from .plan import Cell, Plan, stand_in
 
 
 def campaign_is_over(
@@ -52,5 +52,7 @@ def completed_log_ratios(
 
 def _baseline(plan: Plan, cell: Cell, cells: Sequence[Cell]) -> Cell | None:
     """The cell that a candidate is compared with, as `reports.summary.find_baseline` finds it in records."""
-    same = [c for c in cells if c.recipe == plan.baseline and (c.model, c.settings) == (cell.model, cell.settings)]
-    return min(same, key=lambda other: other.runtime != cell.runtime, default=None)
+    same = [c for c in cells if (c.model, c.settings) == (cell.model, cell.settings)]
+    own = [c for c in same if c.recipe == plan.baseline]
+    instead = [c for c in same if c.recipe == stand_in(plan)]
+    return min(own or instead, key=lambda other: other.runtime != cell.runtime, default=None)

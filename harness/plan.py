@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..compression.formats import given_format
 from ..targets.board import COMMAND, Board, BoardRuntime
 from .measuring import USUAL, Measuring
 from .provenance import digest
@@ -127,23 +128,36 @@ def load_plan(
 
 
 def expand(plan: Plan, formats: Mapping[str, str]) -> tuple[Cell, ...]:
-    """All cells of a plan, board by board; what cannot run is named now. `formats`: model name -> `onnx` | `tflite`.
+    """All cells of a plan, board by board; what cannot run is named now. `formats`: the format of each model's
+    source by the model's name, `onnx` or `tflite`.
 
-    On each board the first cell of the baseline that can run is measured under a second name too: the A/A control.
+    On each board the first cell of the baseline (else of its stand-in) that can run is measured under a second name
+    too: the A/A control.
     """
     cells: list[Cell] = []
     for board in plan.boards:
         mine = [
-            _cell(board, model.name, recipe.name, runtime, formats[model.name])
+            _cell(board, model.name, recipe, runtime, formats[model.name])
             for model in plan.models
             for recipe in plan.recipes
             for runtime in plan.runtimes
         ]
-        subject = next((i for i, cell in enumerate(mine) if cell.skip is None and cell.recipe == plan.baseline), None)
+        ready = {cell.recipe: i for i, cell in reversed(list(enumerate(mine))) if cell.skip is None}
+        subject = ready.get(plan.baseline, ready.get(stand_in(plan) or ""))
         if subject is not None:
             mine[subject] = replace(mine[subject], twin=True)
         cells += mine
     return tuple(cells)
+
+
+def stand_in(plan: Plan) -> str | None:
+    """The recipe that only converts the baseline, where the plan has one: the same model in the other format.
+
+    It is what candidates are compared with on boards that cannot run the baseline's own format.
+    """
+    if plan.baseline != "fp32":
+        return None
+    return next((recipe.name for recipe in plan.recipes if [s.kind for s in recipe.steps] == ["tflite"]), None)
 
 
 def plan_schema() -> dict[str, Any]:
@@ -162,19 +176,20 @@ def runtime_for(model_format: str, board: Board) -> str:
     return next((name for name in names if name in ("ai-edge-litert", "tflite-runtime")), "ai-edge-litert")
 
 
-def _cell(board: Board, model: str, recipe: str, runtime: RuntimePlan, model_format: str) -> Cell:
-    name = runtime.name or runtime_for(model_format, board)
+def _cell(board: Board, model: str, recipe: Recipe, runtime: RuntimePlan, source_format: str) -> Cell:
+    file_format = given_format([step.kind for step in recipe.steps], source_format)
+    name = runtime.name or runtime_for(file_format, board)
     variant = f"{name}-t{runtime.threads}"
     if (runtime.graph_optimization, runtime.providers, runtime.python) != ("all", (), None):
         variant += "-" + digest(runtime.settings())[:6]
     return Cell(
-        cell_id=f"{board.name}/{model}/{recipe}/{variant}",
+        cell_id=f"{board.name}/{model}/{recipe.name}/{variant}",
         board=board,
         model=model,
-        recipe=recipe,
+        recipe=recipe.name,
         runtime=name,
         settings=runtime.settings(),
-        skip=_why_not(board, name, model_format),
+        skip=_why_not(board, name, file_format),
     )
 
 

@@ -58,7 +58,7 @@ def _case(cell: CellSummary, summary: RunSummary) -> ET.Element:
     if (found := _problem(cell, summary)) is not None:
         tag, kind, sentence = found
         ET.SubElement(case, tag, _attributes(type=kind, message=sentence)).text = _text(sentence)
-    if lines := list(_figures(cell, summary.run.baseline_recipe)):
+    if lines := list(_figures(cell)):
         ET.SubElement(case, "system-out").text = _text("\n".join(lines))
     return case
 
@@ -76,7 +76,7 @@ def _problem(cell: CellSummary, summary: RunSummary) -> tuple[str, str, str] | N
     return ("failure", "budget", f"over the budget: {misses_text(missed)}") if missed else None
 
 
-def _figures(cell: CellSummary, baseline: str) -> Iterable[str]:
+def _figures(cell: CellSummary) -> Iterable[str]:
     peak = None if cell.memory is None else cell.memory.peak_bytes
     if cell.work is not None:
         yield f"{'instructions' if cell.record.emulated else 'latency'}: {work_text(cell)}"
@@ -87,7 +87,7 @@ def _figures(cell: CellSummary, baseline: str) -> Iterable[str]:
     if cell.record.artifact is not None:
         yield f"file: {file_size(cell.record.artifact.bytes)}"
     if isinstance(cell.verdict, Verdict):
-        yield f"verdict: {verdict_text(cell.verdict, baseline)}"
+        yield f"verdict: {verdict_text(cell.verdict, cell.baseline_recipe)}"
 
 
 def _attributes(**values: str) -> dict[str, str]:

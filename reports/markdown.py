@@ -58,12 +58,12 @@ def _columns(cell: CellSummary, summary: RunSummary) -> tuple[str, ...]:
         NOT_MEASURED if cell.fraction is None else percent(cell.fraction, 2),
         NOT_MEASURED if artifact is None else file_size(artifact.bytes),
         NOT_MEASURED if peak is None else memory(peak),
-        "baseline" if cell.baseline else _verdict(cell, summary.run.baseline_recipe),
+        "baseline" if cell.baseline else _verdict(cell),
     )
 
 
-def _verdict(cell: CellSummary, baseline: str) -> str:
-    return "" if cell.verdict is None else verdict_text(cell.verdict, baseline)
+def _verdict(cell: CellSummary) -> str:
+    return "" if cell.verdict is None else verdict_text(cell.verdict, cell.baseline_recipe)
 
 
 def _row(values: tuple[str, ...], *, safe: bool = False) -> str:

@@ -210,6 +210,7 @@ class RunRecord:
     boards: Mapping[str, Mapping[str, Any]]
     records: tuple[Record, ...]
     baseline_recipe: str = "fp32"
+    stand_in_recipe: str | None = None  # the baseline in another file format, where a board cannot run its own
     budget: Budget = Budget()
     shortlist: tuple[str, ...] = ()  # recipes that get verdicts under `quick`; empty = all
     planned_blocks: Mapping[str, int] = field(default_factory=dict[str, int])  # processes on emulated boards

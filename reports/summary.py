@@ -32,6 +32,7 @@ class CellSummary:
     record: Record
     baseline: bool
     baseline_cell: str | None
+    baseline_recipe: str  # of the cell that this one is compared with
     latency: Latency | None
     instructions: Instructions | None
     memory: Memory | None
@@ -114,8 +115,9 @@ def _without_verdict(record: Record, run: RunRecord, control: Control | None) ->
     accuracy = record.accuracy
     return CellSummary(
         record=record,
-        baseline=record.recipe == run.baseline_recipe,
+        baseline=record.recipe == run.baseline_recipe or record is base,
         baseline_cell=base.cell_id if base else None,
+        baseline_recipe=base.recipe if base else run.baseline_recipe,
         latency=time,
         instructions=count,
         memory=peak,
@@ -133,11 +135,20 @@ def find_baseline(record: Record, run: RunRecord) -> Record | None:
     """The cell that this one is compared with: same board, model, settings, the baseline's recipe.
 
     The same runtime is preferred; a candidate whose runtime has no baseline is compared with that of another runtime.
+    Where the board cannot run the baseline at all, its stand-in is: the same model in another file format.
     """
+    own = _compared_with(record, run, run.baseline_recipe)
+    if run.stand_in_recipe is None or (own is not None and own.outcome is not Outcome.UNSUPPORTED):
+        return own
+    other = _compared_with(record, run, run.stand_in_recipe)
+    return own if other is None or other.outcome is Outcome.UNSUPPORTED else other
+
+
+def _compared_with(record: Record, run: RunRecord, recipe: str) -> Record | None:
     same = [
         other
         for other in run.records
-        if other.recipe == run.baseline_recipe
+        if other.recipe == recipe
         and (other.board, other.model) == (record.board, record.model)
         and settings_key(other) == settings_key(record)
     ]
@@ -180,7 +191,7 @@ def _compare(
     metric = "instructions" if cell.record.emulated else "latency_ns"
     base = cells.get(cell.baseline_cell or "")
     if base is None or not base.by_block:
-        return _not_comparable(metric, f"the baseline {run.baseline_recipe} gave no figures on this board")
+        return _not_comparable(metric, f"the baseline {cell.baseline_recipe} gave no figures on this board")
     if not cell.ok or not base.ok:
         culprit, outcome = ("baseline", base.record.outcome) if cell.ok else ("candidate", cell.record.outcome)
         return _not_comparable(metric, f"the outcome of the {culprit} is {outcome}")

