@@ -16,13 +16,16 @@ CALIBRATIONS = ("minmax", "entropy", "percentile")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tflite:
-    """The ONNX model as a TFLite file in float32: `via` is `onnx2tf`, or `litert-torch` through PyTorch."""
+    """The ONNX model as a TFLite file in float32.
+
+    `via` is `onnx2tf`, or `litert-torch` through PyTorch, or `auto`: the first of them that this machine can run.
+    """
 
     kind: str = field(default="tflite", init=False)
-    via: str = "onnx2tf"
+    via: str = "auto"
 
     def __post_init__(self) -> None:
-        require_choice(self.kind, "via", self.via, ("onnx2tf", "litert-torch"))
+        require_choice(self.kind, "via", self.via, ("auto", "onnx2tf", "litert-torch"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
