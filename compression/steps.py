@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .apprenticeship import Apprenticeship
+from .convert import to_fp16
 from .data import Dataset, model_inputs
-from .errors import CompressionError
 from .foreign import disk_error, foreign_errors
 from .formats import TRAINING
 from .host import Progress
 from .interface import Interface
+from .mixed import quantize_mixed_int8
 from .model import Model
+from .prune import prune_l1, sparsity_note
+from .prune_channels import prune_channels
+from .prune_taylor import prune_taylor
+from .qat import qat
+from .quantize import quantize_dynamic_int8, quantize_static_int8
 from .recipe import Step
 from .stepkinds import (
     Fp16,
@@ -28,6 +32,7 @@ from .stepkinds import (
     Tflite,
 )
 from .task import Array, Task, subset_indices
+from .train_step import train
 from .trainsteps import SOURCE, Distil, Finetune, Qat
 
 if TYPE_CHECKING:
@@ -104,88 +109,43 @@ def artifact_path(work: Work, made: Made) -> Path:
 
 def run_step(work: Work, before: Made, step: Step, doing: str) -> Stepped:
     """Return what the step makes of the artifact `before`. Raises CompressionError and its kinds."""
-    if before.format == "tflite":
-        return _on_tflite(work, before, step, doing)
-    import onnx
-
     with foreign_errors(doing):
+        if before.format == "tflite":
+            return _on_tflite(work, before, step, doing)
+        import onnx
+
         proto = onnx.load(artifact_path(work, before))
         if isinstance(step, Tflite):
-            return _to_tflite(work, before, proto, step)
-        result, notes = _ON_ONNX[type(step)](work, proto, step, doing)
+            return _to_tflite(work, proto, step, doing)
+        result, notes = _on_onnx(work, proto, step, doing)
         return Stepped(content=result.SerializeToString(deterministic=True), notes=notes)
 
 
-def _prune_l1(work: Work, proto: ModelProto, step: PruneL1, doing: str) -> tuple[ModelProto, Notes]:
-    from .prune import prune_l1, sparsity_note
-
-    return proto, (sparsity_note(prune_l1(proto, step)),)
-
-
-def _fp16(work: Work, proto: ModelProto, step: Fp16, doing: str) -> tuple[ModelProto, Notes]:
-    from .convert import to_fp16
-
-    return to_fp16(proto)
-
-
-def _int8_dynamic(work: Work, proto: ModelProto, step: Int8Dynamic, doing: str) -> tuple[ModelProto, Notes]:
-    from .quantize import quantize_dynamic_int8
-
-    return quantize_dynamic_int8(proto, step, _scratch(work)), ()
-
-
-def _int8_static(work: Work, proto: ModelProto, step: Int8Static, doing: str) -> tuple[ModelProto, Notes]:
-    from .quantize import quantize_static_int8
-
-    samples, note = _calibration(work, step)
-    return quantize_static_int8(proto, step, samples, _scratch(work)), (note,)
-
-
-def _int8_mixed(work: Work, proto: ModelProto, step: Int8Mixed, doing: str) -> tuple[ModelProto, Notes]:
-    from .mixed import quantize_mixed_int8
-
-    samples, note = _calibration(work, step)
-    result, notes = quantize_mixed_int8(proto, step, samples, _scratch(work))
-    return result, (note, *notes)
-
-
-def _prune_taylor(work: Work, proto: ModelProto, step: PruneTaylor, doing: str) -> tuple[ModelProto, Notes]:
-    from .prune_taylor import prune_taylor
-
-    return prune_taylor(proto, step, _apprenticeship(work, doing))
-
-
-def _prune_channels(work: Work, proto: ModelProto, step: PruneChannels, doing: str) -> tuple[ModelProto, Notes]:
-    from .prune_channels import prune_channels
-
-    return prune_channels(proto, step, _apprenticeship(work, doing))
-
-
-def _train(work: Work, proto: ModelProto, step: Finetune | Distil, doing: str) -> tuple[ModelProto, Notes]:
-    from .train_step import train
-
-    return train(proto, step, _apprenticeship(work, doing))
-
-
-def _qat(work: Work, proto: ModelProto, step: Qat, doing: str) -> tuple[ModelProto, Notes]:
-    from .qat import qat
-
-    return qat(proto, step, _apprenticeship(work, doing))
-
-
-_OnOnnx = Callable[[Work, Any, Any, str], tuple[Any, Notes]]
-_ON_ONNX: dict[type[Step], _OnOnnx] = {
-    PruneL1: _prune_l1,
-    PruneTaylor: _prune_taylor,
-    PruneChannels: _prune_channels,
-    Finetune: _train,
-    Distil: _train,
-    Qat: _qat,
-    Fp16: _fp16,
-    Int8Dynamic: _int8_dynamic,
-    Int8Static: _int8_static,
-    Int8Mixed: _int8_mixed,
-}
+def _on_onnx(work: Work, proto: ModelProto, step: Step, doing: str) -> tuple[ModelProto, Notes]:
+    match step:
+        case PruneL1():
+            return proto, (sparsity_note(prune_l1(proto, step)),)
+        case Fp16():
+            return to_fp16(proto)
+        case Int8Dynamic():
+            return quantize_dynamic_int8(proto, step, _scratch(work)), ()
+        case Int8Static():
+            samples, note = _calibration(work, step)
+            return quantize_static_int8(proto, step, samples, _scratch(work)), (note,)
+        case Int8Mixed():
+            samples, note = _calibration(work, step)
+            result, notes = quantize_mixed_int8(proto, step, samples, _scratch(work))
+            return result, (note, *notes)
+        case PruneTaylor():
+            return prune_taylor(proto, step, _apprenticeship(work, doing))
+        case PruneChannels():
+            return prune_channels(proto, step, _apprenticeship(work, doing))
+        case Finetune() | Distil():
+            return train(proto, step, _apprenticeship(work, doing))
+        case Qat():
+            return qat(proto, step, _apprenticeship(work, doing))
+        case Tflite():
+            raise AssertionError("a conversion is no step from ONNX to ONNX")
 
 
 def _apprenticeship(work: Work, doing: str) -> Apprenticeship:
