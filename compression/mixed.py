@@ -6,17 +6,16 @@ float model's: the signal-to-quantization-noise ratio (SQNR) in decibels. The ra
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UnsupportedRecipeError
 from .quantize import _WITH_WEIGHTS, _entropy_ranges, _excluded, _prepared, _reader, quantize_static_int8
+from .sqnr import exact_outputs, sqnr_db
 from .stepkinds import Int8Mixed, Int8Static
 
 if TYPE_CHECKING:
@@ -64,28 +63,20 @@ def sensitivities(
     proto: ModelProto, step: Int8Mixed, samples: Sequence[Sample], scratch: Path
 ) -> list[Sensitivity]:
     """Return every layer with weights that is not excluded, the most sensitive first; ties in the model's order."""
+    import onnx
+
     compared = samples[:COMPARED_SAMPLES]
     with _prepared(proto, scratch) as (prepared, target):
         excluded = _excluded(prepared, step.exclude)
         layers = [name for name in _layers(prepared) if name not in excluded]
         ranges = _entropy_ranges(prepared, samples) if step.calibrate == "entropy" else target.with_name("ranges.json")
-        reference = _outputs(prepared, compared)
+        reference = exact_outputs(onnx.load(prepared), compared)
         found: list[Sensitivity] = []
         for layer in layers:
             _quantize_one(prepared, target, layer, _plain(step, ()), samples, ranges)
-            found.append(Sensitivity(layer=layer, sqnr_db=sqnr_db(reference, _outputs(target, compared))))
+            ratio = sqnr_db(reference, exact_outputs(onnx.load(target), compared))
+            found.append(Sensitivity(layer=layer, sqnr_db=ratio))
     return sorted(found, key=lambda item: item.sqnr_db)
-
-
-def sqnr_db(reference: Sequence[NDArray[Any]], noisy: Sequence[NDArray[Any]]) -> float:
-    """Return 10 log10 of signal power over noise power, the mean over outputs of each one's noise share."""
-    shares: list[float] = []
-    for clean, other in zip(reference, noisy, strict=True):
-        signal = float(np.square(clean, dtype=np.float64).sum())
-        noise = float(np.square(clean.astype(np.float64) - other).sum())
-        shares.append(noise / signal if signal else float(noise > 0))
-    share = sum(shares) / len(shares)
-    return -10 * math.log10(share) if share else math.inf
 
 
 def _plain(step: Int8Mixed, exclude: tuple[str, ...]) -> Int8Static:
@@ -143,20 +134,3 @@ def _quantize_one(
         extra_options={"ActivationSymmetric": symmetric},
         calibration_cache_path=ranges,
     )
-
-
-def _outputs(path: Path, samples: Sequence[Sample]) -> list[NDArray[Any]]:
-    """Return each output over all samples, stacked; integers computed as the file says, on every machine.
-
-    Without optimizations onnxruntime rounds as the pairs say and multiplies floats. Optimized, processors without
-    8-bit dot products would saturate sums that others add exactly, and the ranking would be that of this machine.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    results = [session.run(None, dict(sample)) for sample in samples]
-    return [np.stack([np.asarray(result[i]) for result in results]) for i in range(len(results[0]))]
