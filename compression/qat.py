@@ -15,6 +15,7 @@ from .errors import CompressionError
 from .foreign import foreign_errors
 from .frontend import outputs_of, to_torch
 from .integer_bias import with_integer_biases
+from .zero_points import with_own_zero_points
 from .sqnr import exact_outputs, sqnr_db
 from .torch_export import export_onnx, export_program
 from .train_step import CHECKED, checkpoint_path, few_inputs, lesson_of, training_data
@@ -46,7 +47,7 @@ def qat(proto: ModelProto, step: Qat, apprenticeship: Apprenticeship) -> tuple[M
     data = training_data(step, apprenticeship)
     libraries.require("torch", "torchao", "onnxslim", "onnx2torch", "onnxscript", what=doing)
     few = few_inputs(data, apprenticeship, CHECKED)
-    rounding = _with_rounding(to_torch(proto, inputs, few, doing=doing), inputs, doing)
+    rounding = _with_rounding(to_torch(proto, inputs, few, doing=doing), inputs, few, doing)
     checkpoint = checkpoint_path(apprenticeship, step, proto)
     report = fit(
         rounding,
@@ -58,14 +59,16 @@ def qat(proto: ModelProto, step: Qat, apprenticeship: Apprenticeship) -> tuple[M
     )
     module = _with_integers(rounding, doing)
     names = [spec.name for spec in apprenticeship.model.outputs]
-    made = with_integer_biases(export_onnx(module, inputs, names, doing=doing))
+    made = with_own_zero_points(with_integer_biases(export_onnx(module, inputs, names, doing=doing)))
     _check(module, made, few, doing)
     checkpoint.unlink(missing_ok=True)
     losses = ", ".join(f"{loss:.4f}" for loss in report.losses)
     return made, (f"qat: {report.epochs} epochs on {len(data)} samples of {data.name}, loss {losses}",)
 
 
-def _with_rounding(module: nn.Module, inputs: Sequence[TensorSpec], doing: str) -> GraphModule:
+def _with_rounding(
+    module: nn.Module, inputs: Sequence[TensorSpec], few: Mapping[str, Array], doing: str
+) -> GraphModule:
     """Return the module as a graph that rounds to 8 bits where qat_scheme says, ready to be trained."""
     with foreign_errors(doing), libraries.quiet():
         from torchao.quantization.pt2e import allow_exported_model_train_eval
@@ -75,7 +78,10 @@ def _with_rounding(module: nn.Module, inputs: Sequence[TensorSpec], doing: str) 
 
         graph = export_program(module.eval(), inputs).module()
         prepared = prepare_qat_pt2e(graph, quantizer())  # pyright: ignore[reportArgumentType]  it is a GraphModule
-        return allow_exported_model_train_eval(prepared)
+        rounding = allow_exported_model_train_eval(prepared)
+    # Scales get their shapes, one number a channel, when the first values come: a checkpoint must find them there.
+    outputs_of(rounding, few, doing=doing)
+    return rounding
 
 
 def _start_epoch(module: nn.Module, epoch: int) -> None:
@@ -95,7 +101,9 @@ def _with_integers(module: GraphModule, doing: str) -> GraphModule:
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
 
         module.eval()
-        return allow_exported_model_train_eval(convert_pt2e(module)).eval()
+        converted = allow_exported_model_train_eval(convert_pt2e(module))
+        converted.eval()  # of such a graph it returns nothing
+        return converted
 
 
 def _check(module: nn.Module, made: ModelProto, few: Mapping[str, Array], doing: str) -> None:

@@ -57,7 +57,13 @@ def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
 
 
 def _share_constants(graph: GraphProto) -> None:
-    """Keep one of the constants that are equal in type, shape and bytes; an input's or output's own stays."""
+    """Keep one of the constants that are equal in type, shape and bytes; an input's or output's own stays.
+
+    Those in int8 stay too: onnxruntime 1.32 cannot load a file whose weights share a zero point where it is asked for
+    exact sums on x86 (`session.x64quantprecision`), as it then rewrites the zero point once for each of them.
+    """
+    from onnx import TensorProto
+
     ports = {value.name for value in (*graph.input, *graph.output)}
     first: dict[bytes, str] = {}
     same: dict[str, str] = {}
@@ -66,7 +72,7 @@ def _share_constants(graph: GraphProto) -> None:
         nameless.CopyFrom(tensor)
         nameless.ClearField("name")
         nameless.ClearField("doc_string")
-        if tensor.name not in ports:
+        if tensor.name not in ports and tensor.data_type != TensorProto.INT8:
             same[tensor.name] = first.setdefault(nameless.SerializeToString(deterministic=True), tensor.name)
     kept = [tensor for tensor in graph.initializer if same.get(tensor.name, tensor.name) == tensor.name]
     for inner in _graphs(graph):
