@@ -34,17 +34,27 @@ class Finished:
 
 
 def run_program(
-    argv: Sequence[str | Path], *, doing: str, timeout_s: float, folder: Path | None = None
+    argv: Sequence[str | Path],
+    *,
+    doing: str,
+    timeout_s: float,
+    folder: Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Finished:
     """Run a program to its end and return how it ended; the caller judges the code.
 
+    `variables` are its environment, by default that of a side environment.
     Its output goes to a file of which the end is read, so memory is bounded. The program and all it started are ended
     at the time-out and where this process is interrupted. Raises CompressionError at the time-out and where the program
     cannot be started.
     """
     try:
         with tempfile.TemporaryFile() as printed:
-            code = _wait(argv, printed.fileno(), doing=doing, timeout_s=timeout_s, folder=folder)
+            process = subprocess.Popen(
+                [str(part) for part in argv], stdin=subprocess.DEVNULL, stdout=printed, stderr=printed, cwd=folder,
+                env=side_environment() if variables is None else variables, start_new_session=True,
+            )  # fmt: skip
+            code = _wait(process, doing=doing, timeout_s=timeout_s)
             size = printed.seek(0, os.SEEK_END)
             printed.seek(max(0, size - TAIL_BYTES))
             return Finished(code=code, printed=printed.read().decode("utf-8", "replace"))
@@ -52,12 +62,7 @@ def run_program(
         raise disk_error(doing, error) from error
 
 
-def _wait(argv: Sequence[str | Path], output: int, *, doing: str, timeout_s: float, folder: Path | None) -> int:
-    process = subprocess.Popen(
-        [str(part) for part in argv],
-        stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder, env=side_environment(),
-        start_new_session=True,
-    )  # fmt: skip
+def _wait(process: subprocess.Popen[bytes], *, doing: str, timeout_s: float) -> int:
     try:
         return process.wait(timeout_s)
     except subprocess.TimeoutExpired:
@@ -68,10 +73,9 @@ def _wait(argv: Sequence[str | Path], output: int, *, doing: str, timeout_s: flo
             process.wait()
 
 
-def side_environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+def side_environment() -> dict[str, str]:
     """Return the variables for a Python of a side environment: nothing leaks in, one thread."""
-    given = os.environ if variables is None else variables
-    kept = {name: value for name, value in given.items() if name not in _LEAKS}
+    kept = {name: value for name, value in os.environ.items() if name not in _LEAKS}
     return kept | {"PYTHONNOUSERSITE": "1", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
 
 
