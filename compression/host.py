@@ -6,9 +6,9 @@ would give other answers than the board.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +17,28 @@ from .cache import installed_version
 from .errors import CompressionError
 from .foreign import foreign_errors
 from .task import Array
+from .tflite_child import TfliteChild
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 
 _LITERT = (("ai-edge-litert", "ai_edge_litert.interpreter"), ("tflite-runtime", "tflite_runtime.interpreter"))
 
 
+def _nothing() -> None:
+    """Close a runtime that holds nothing but memory."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRuntime:
-    """A runtime on this machine with a model loaded: `run` takes one sample [1, ...] an input, gives all outputs."""
+    """A runtime on this machine with a model loaded: `run` takes one sample [1, ...] an input, gives all outputs.
+
+    `name` is the runtime with its version. `close` ends the process that a .tflite file is loaded in; it ends by itself
+    when nobody holds this object any more.
+    """
 
     name: str
     run: Callable[[Mapping[str, Array]], dict[str, Array]]
+    close: Callable[[], None] = _nothing
 
 
 def host_runtime_name(file_format: str) -> str | None:
@@ -47,9 +57,13 @@ def open_model(path: Path, file_format: str, *, doing: str) -> HostRuntime | Non
     name = host_runtime_name(file_format)
     if name is None:
         return None
+    if file_format == "tflite":
+        # The interpreter can crash on a damaged file: it must not take the controller along.
+        module = dict(_LITERT)[name.split()[0]]
+        child = TfliteChild(Path(sys.executable), module, path, name=name, doing=doing)
+        return HostRuntime(name=name, run=child.run, close=child.close)
     with foreign_errors(doing):
-        run = _onnxruntime(path) if file_format == "onnx" else _litert(path, name)
-    return HostRuntime(name=name, run=run)
+        return HostRuntime(name=name, run=_onnxruntime(path))
 
 
 def _onnxruntime(path: Path) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
@@ -65,22 +79,6 @@ def _onnxruntime(path: Path) -> Callable[[Mapping[str, Array]], dict[str, Array]
     def run(sample: Mapping[str, Array]) -> dict[str, Array]:
         values = session.run(names, dict(sample))
         return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
-
-    return run
-
-
-def _litert(path: Path, name: str) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
-    module = import_module(dict(_LITERT)[name.split()[0]])
-    interpreter = module.Interpreter(model_path=str(path), num_threads=1)
-    interpreter.allocate_tensors()
-    inputs = {detail["name"]: detail["index"] for detail in interpreter.get_input_details()}
-    outputs = {detail["name"]: detail["index"] for detail in interpreter.get_output_details()}
-
-    def run(sample: Mapping[str, Array]) -> dict[str, Array]:
-        for key, index in inputs.items():
-            interpreter.set_tensor(index, sample[key])
-        interpreter.invoke()
-        return {key: np.array(interpreter.get_tensor(index)) for key, index in outputs.items()}
 
     return run
 
