@@ -1,4 +1,4 @@
-"""Data of a task: read from an .npz file or a folder of images, hashed, checked, turned into model inputs.
+"""Data of a task: out of an .npz file, a folder of images or a function; hashed, checked, turned into model inputs.
 
 The key `images` means stored pixels of the model's only input, which go through the task's preprocessing; a key that is
 an input's name means values that are fed as they are.
@@ -11,18 +11,22 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
-from .image_folder import read_image_folder
+from .image_folder import TEXTS, read_image_folder, read_plain_folder, read_text_folder
+from .iterable_data import read_iterable
+from .labels import LABELS, checked_labels
 from .model import Model
-from .task import Array, Task, as_input, preprocess, subset_indices
+from .task import LABELLED, Array, Task, as_input, preprocess, subset_indices
 from .tensor import TensorSpec
+from .userfunction import FunctionName
 
-IMAGES, LABELS = "images", "labels"
+IMAGES = "images"
+LabelUse = Literal["needed", "if-any", "dropped"]
 RANDOM_SAMPLES = 32
 
 
@@ -30,36 +34,64 @@ RANDOM_SAMPLES = 32
 class Dataset:
     """Samples as they were stored. `arrays` holds `images`, or one array for each input; all are [N, ...].
 
-    `labels` are int64 [N] or None. `sha256` covers names, types, shapes and bytes. `random` marks made-up inputs.
+    `labels` are class numbers (int64 [N]), texts (str [N]), whatever a user's own metric wants ([N, ...]), or None.
+    `sha256` covers names, types, shapes and bytes. `random` marks made-up inputs.
     """
 
     name: str
     sha256: str
     arrays: Mapping[str, Array]
-    labels: NDArray[np.int64] | None = None
+    labels: Array | None = None
     random: bool = False
 
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))
 
 
-def load_data(path: Path, model: Model, task: Task) -> Dataset:
-    """Read an .npz file (`images` or a key for each input; `labels`) or a folder with a folder of images a class.
+def load_data(source: Path | FunctionName, model: Model, task: Task, *, labels: LabelUse = "needed") -> Dataset:
+    """Read an .npz file (`images` or a key for each input; `labels`), a folder of images, or what a function yields.
 
-    Raises ModelError with one sentence where it is unreadable or fits the model or the task in no way.
+    `labels` says what becomes of them: `needed` by tasks that have any, kept `if-any`, or `dropped`. Raises ModelError
+    with one sentence where the data is unreadable or fits the model or the task in no way.
     """
-    if path.is_dir():
-        images, labels = read_image_folder(path, model)
-        arrays = {IMAGES: images}
-    else:
-        arrays = _read_npz(path)
-        labels = _labels(arrays.pop(LABELS, None), path)
-    _check_arrays(arrays, labels, path, model)
-    if task.kind == "classification" and labels is None:
-        raise ModelError(f"{path} has no `{LABELS}`; a classification needs them.")
-    dataset = Dataset(name=path.name, sha256=_hash(arrays, labels), arrays=arrays, labels=labels)
-    model_inputs(dataset, model, task, np.arange(1))  # says now, not in an hour, that the data does not fit
+    where = source.written if isinstance(source, FunctionName) else str(source)
+    wanted = labels != "dropped" and task.kind not in ("agreement", "none")
+    arrays, found = _read(source, model, task, labels if wanted else "dropped")
+    kept = checked_labels(found, where, task.kind) if wanted and found is not None else None
+    if wanted and labels == "needed" and kept is None and task.kind in LABELLED:
+        raise ModelError(f"{where} has no `{LABELS}`; a {task.kind.replace('-', ' ')} needs them.")
+    _check_arrays(arrays, kept, where, model)
+    name = where if isinstance(source, FunctionName) else source.name
+    dataset = Dataset(name=name, sha256=_hash(arrays, kept), arrays=arrays, labels=kept)
+    try:
+        model_inputs(dataset, model, task, np.arange(1))  # says now, not in an hour, that the data does not fit
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from error
     return dataset
+
+
+def _read(
+    source: Path | FunctionName, model: Model, task: Task, labels: LabelUse
+) -> tuple[dict[str, Array], Array | None]:
+    """Return (arrays, labels as they were found)."""
+    if isinstance(source, FunctionName):
+        images, found = read_iterable(source)
+        return {IMAGES: images}, found
+    if source.is_dir():
+        images, found = _read_folder(source, model, task, labels)
+        return {IMAGES: images}, found
+    arrays = _read_npz(source)
+    return arrays, arrays.pop(LABELS, None)
+
+
+def _read_folder(folder: Path, model: Model, task: Task, labels: LabelUse) -> tuple[Array, Array | None]:
+    must = labels == "needed" and task.kind in LABELLED
+    texts = (folder / TEXTS).is_file()
+    if labels != "dropped" and (texts or (must and task.kind == "text-recognition")):
+        return read_text_folder(folder, model)
+    if labels != "dropped" and (must or any(inner.is_dir() for inner in folder.iterdir())):
+        return read_image_folder(folder, model)
+    return read_plain_folder(folder, model, keep_aspect=texts or bool(task.characters)), None
 
 
 def random_data(model: Model, *, samples: int = RANDOM_SAMPLES, seed: int = 0) -> Dataset:
@@ -98,14 +130,17 @@ def golden_inputs(dataset: Dataset, model: Model, task: Task, *, samples: int = 
     return model_inputs(dataset, model, task, subset_indices(len(dataset), samples, seed))
 
 
-def refuse_overlap(calibration: Dataset, test: Dataset) -> None:
-    """Raise ModelError if a sample of `calibration` is also in `test`: the accuracy would flatter."""
-    held_out = set(_sample_hashes(test))
-    shared = sum(digest in held_out for digest in _sample_hashes(calibration))
+def refuse_overlap(one: Dataset, other: Dataset, *, roles: tuple[str, str] = ("calibration", "test")) -> None:
+    """Raise ModelError if a sample of `one` is also in `other`: the accuracy would flatter.
+
+    `roles` says in the sentence what the two are for.
+    """
+    held_out = set(_sample_hashes(other))
+    shared = sum(digest in held_out for digest in _sample_hashes(one))
     if shared:
         raise ModelError(
-            f"{shared} of the {len(calibration)} calibration samples in {calibration.name} are also among the "
-            f"{len(test)} test samples in {test.name}; they must be disjoint."
+            f"{shared} of the {len(one)} {roles[0]} samples in {one.name} are also among the "
+            f"{len(other)} {roles[1]} samples in {other.name}; they must be disjoint."
         )
 
 
@@ -135,30 +170,22 @@ def _read_npz(path: Path) -> dict[str, Array]:
         raise ModelError(f"{path} is no .npz file of plain arrays, or it is damaged.") from error
 
 
-def _labels(values: Array | None, path: Path) -> NDArray[np.int64] | None:
-    if values is None:
-        return None
-    if values.ndim != 1 or values.dtype.kind not in "iu" or (values.size and values.min() < 0):
-        raise ModelError(f"`{LABELS}` in {path} must be class numbers from 0, one for each sample.")
-    return values.astype(np.int64)
-
-
-def _check_arrays(arrays: Mapping[str, Array], labels: Array | None, path: Path, model: Model) -> None:
+def _check_arrays(arrays: Mapping[str, Array], labels: Array | None, where: str, model: Model) -> None:
     names = [spec.name for spec in model.inputs]
     if set(arrays) != set(names) and not (set(arrays) == {IMAGES} and len(names) == 1):
         allowed = f"`{IMAGES}` or `{names[0]}`" if len(names) == 1 else ", ".join(f"`{name}`" for name in names)
         found = ", ".join(f"`{key}`" for key in arrays) or "nothing"
-        raise ModelError(f"{path} holds {found} besides labels; the model's inputs need {allowed}.")
+        raise ModelError(f"{where} holds {found} besides labels; the model's inputs need {allowed}.")
     lengths = {key: (len(values) if values.ndim else 0) for key, values in arrays.items()}
     lengths |= {LABELS: len(labels)} if labels is not None else {}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         shown = ", ".join(f"`{key}` {length}" for key, length in lengths.items())
-        raise ModelError(f"All arrays in {path} must have the same number of samples, 1 at least; it has {shown}.")
+        raise ModelError(f"All arrays in {where} must have the same number of samples, 1 at least; it has {shown}.")
     for key, values in arrays.items():
         if values.dtype.kind not in "fiub":
-            raise ModelError(f"`{key}` in {path} is {values.dtype}; it must hold numbers.")
+            raise ModelError(f"`{key}` in {where} is {values.dtype}; it must hold numbers.")
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ModelError(f"`{key}` in {path} holds values that are not finite.")
+            raise ModelError(f"`{key}` in {where} holds values that are not finite.")
 
 
 def _hash(arrays: Mapping[str, Array], labels: Array | None) -> str:

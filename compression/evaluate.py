@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,19 +18,27 @@ from .errors import ModelError
 from .foreign import disk_error
 from .host import Progress, host_runtime_name, open_model, run_each, stacked
 from .model import Model
-from .task import Array, Score, Task, score, top1
+from .scoring import Judged, Score, Scores, answers, judge, mean_score
+from .task import Array, Task
+from .userfunction import function_sha256
 
-CHUNK = 256  # samples preprocessed at a time
+CHUNK = 64  # samples run before they are judged: raw outputs of text recognizers take 1 MB each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evaluation:
-    """An artifact judged on this machine. `predictions` are int64 [N], one class for each sample of the test set."""
+    """An artifact judged on this machine, over the whole test set.
+
+    `predictions` are class numbers or texts [N], None for a user's own metric. `scores` are [N] values from 0 to 1 by
+    the task's metric, of which `score` is the mean; `beside` holds the means of metrics reported beside it.
+    """
 
     metric: str
     score: Score
-    predictions: NDArray[np.int64]
+    scores: Scores
+    predictions: Array | None
     runtime: str
+    beside: Mapping[str, Score]
 
 
 def evaluate(
@@ -42,40 +50,97 @@ def evaluate(
     is kept in `cache` by artifact, data and runtime version.
     """
     runtime_name = host_runtime_name(artifact.format)
-    if task.metric is None or test.labels is None or runtime_name is None:
+    if task.metric is None or runtime_name is None:
         return None
-    key = content_key(
-        rules=RULES, what="top1", artifact=artifact.sha256, data=test.sha256, runtime=runtime_name,
-        preprocessing=asdict(task.preprocessing), inputs=[asdict(spec) for spec in model.inputs],
-    )  # fmt: skip
-    kept = _read(cache / "evaluations" / f"{key}.npz")
-    predictions = kept.get("predictions") if kept is not None else None
-    if predictions is None or predictions.shape != test.labels.shape:
-        predictions = _predict(artifact, model, test, task, progress)
-        _write(cache / "evaluations" / f"{key}.npz", {"predictions": predictions})
+    wanted = wanted_answers(model, test, task, cache=cache, progress=progress)
+    if wanted is None and task.kind != "custom":
+        return None
+    key = _key("scores", artifact.sha256, artifact.format, model, test, task)
+    path = cache / "evaluations" / f"{key}.npz"
+    kept = _judged(_read(path), len(test), task)
+    if kept is None:
+        runs = _runs(artifact.path, artifact.format, model, test, task, f"{artifact.recipe}: accuracy", progress)
+        parts = ((None if wanted is None else wanted[indices], outputs) for indices, outputs in runs)
+        kept = _joined([_judge(outputs, right, model, test, task) for right, outputs in parts])
+        _write(path, {**({} if kept.answers is None else {_ANSWERS: kept.answers}), **kept.scores})
+    metric, *others = kept.scores
     return Evaluation(
-        metric=task.metric, score=score(predictions, test.labels), predictions=predictions, runtime=runtime_name
+        metric=task.metric,
+        score=mean_score(kept.scores[metric]),
+        scores=kept.scores[metric],
+        predictions=kept.answers,
+        runtime=runtime_name,
+        beside={name: mean_score(kept.scores[name]) for name in others},
     )
 
 
-def _predict(
-    artifact: Artifact, model: Model, test: Dataset, task: Task, progress: Progress | None
-) -> NDArray[np.int64]:
-    doing = f"{artifact.recipe}: accuracy on {test.name}"
-    runtime = open_model(artifact.path, artifact.format, doing=doing)
+def wanted_answers(
+    model: Model, test: Dataset, task: Task, *, cache: Path, progress: Progress | None = None
+) -> Array | None:
+    """Return what answers are compared with, [N]: the labels, or for `agreement` what the uncompressed model answers.
+
+    None where there are no labels, or this machine has no runtime for the model's format.
+    """
+    if task.kind != "agreement":
+        return test.labels
+    if host_runtime_name(model.format) is None:
+        return None
+    path = cache / "evaluations" / f"{_key('reference', model.sha256, model.format, model, test, task)}.npz"
+    kept = (_read(path) or {}).get(_ANSWERS)
+    if kept is None or len(kept) != len(test):
+        runs = _runs(model.path, model.format, model, test, task, f"{model.path.name}: its own answers", progress)
+        kept = np.concatenate([answers(outputs, task, output=model.outputs[0].name) for _, outputs in runs])
+        _write(path, {_ANSWERS: kept})
+    return kept
+
+
+_ANSWERS = "answers"
+
+
+def _key(what: str, sha256: str, file_format: str, model: Model, test: Dataset, task: Task) -> str:
+    """Everything that answers and scores hang on."""
+    return content_key(
+        rules=RULES, what=what, artifact=sha256, reference=model.sha256, data=test.sha256, kind=task.kind,
+        runtime=host_runtime_name(file_format), preprocessing=asdict(task.preprocessing),
+        inputs=[asdict(spec) for spec in model.inputs], metric=task.metric, metrics=task.metrics,
+        characters=task.characters, function=None if task.function is None else function_sha256(task.function),
+    )  # fmt: skip
+
+
+def _runs(
+    path: Path, file_format: str, model: Model, test: Dataset, task: Task, doing: str, progress: Progress | None
+) -> Iterator[tuple[NDArray[np.intp], dict[str, Array]]]:
+    """Yield (indices, raw outputs) of the whole test set, a few samples at a time."""
+    doing = f"{doing} on {test.name}"
+    runtime = open_model(path, file_format, doing=doing)
     assert runtime is not None  # its name was found
-    assert test.labels is not None
-    first_output = model.outputs[0].name
-    found: list[NDArray[np.int64]] = []
     for start in range(0, len(test), CHUNK):
         indices = np.arange(start, min(start + CHUNK, len(test)))
-        samples = list(run_each(runtime, model_inputs(test, model, task, indices), doing=doing))
-        outputs = stacked(samples)[first_output]
-        found.append(top1(outputs))
-        _refuse_foreign_labels(test, outputs)
+        yield indices, stacked(list(run_each(runtime, model_inputs(test, model, task, indices), doing=doing)))
         if progress is not None:
             progress(doing, int(indices[-1]) + 1, len(test))
-    return np.concatenate(found)
+
+
+def _judge(outputs: Mapping[str, Array], wanted: Array | None, model: Model, test: Dataset, task: Task) -> Judged:
+    name = model.outputs[0].name
+    found = judge(outputs, wanted, task, output=name)
+    if task.kind == "classification":
+        _refuse_foreign_labels(test, outputs[name])
+    return found
+
+
+def _joined(parts: Sequence[Judged]) -> Judged:
+    scores = {name: np.concatenate([part.scores[name] for part in parts]) for name in parts[0].scores}
+    given = [part.answers for part in parts if part.answers is not None]
+    return Judged(answers=np.concatenate(given) if given else None, scores=scores)
+
+
+def _judged(kept: Mapping[str, Array] | None, samples: int, task: Task) -> Judged | None:
+    """What was kept, None where it does not hold all that the task needs."""
+    names = [name for name in (task.metric, *task.metrics) if name is not None]
+    if kept is None or any(name not in kept or kept[name].shape != (samples,) for name in names):
+        return None
+    return Judged(answers=kept.get(_ANSWERS), scores={name: kept[name] for name in dict.fromkeys(names)})
 
 
 def _refuse_foreign_labels(test: Dataset, outputs: Array) -> None:

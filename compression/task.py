@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +12,16 @@ from numpy.typing import NDArray
 
 from .errors import CompressionError, ModelError, RecipeError
 from .tensor import TensorSpec, shown
+from .userfunction import FunctionName
 from .words import nearest
 
 Array = NDArray[Any]
-KINDS = ("classification", "none")
+# The metric of each kind of task; a user's own has the name of its function.
+METRICS = {"classification": "top1", "text-recognition": "1-cer", "agreement": "agreement", "custom": "", "none": None}
+KINDS = tuple(METRICS)
+LABELLED = ("classification", "text-recognition")  # kinds that cannot do without labels
+BESIDE = ("top5",)  # metrics that a classification may report beside top-1
 LAYOUTS = ("NCHW", "NHWC")
-Z_95 = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,29 +46,36 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What counts as a right answer: `classification` by top-1, or `none`: random inputs, no accuracy."""
+    """What counts as a right answer.
+
+    `classification`: the label has the highest score (top-1); `metrics` may name `top5` to be reported beside it.
+    `text-recognition`: 1 - character error rate of texts decoded with `characters` (see `text.greedy_texts`).
+    `agreement`: the answer of the uncompressed model on unlabelled inputs. `custom`: a user's `function` of the raw
+    outputs and the labels. `none`: random inputs, no accuracy.
+    """
 
     kind: str = "none"
     preprocessing: Preprocessing = Preprocessing()
+    metrics: tuple[str, ...] = ()
+    characters: tuple[str, ...] = ()
+    function: FunctionName | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise RecipeError(f"Unknown task `{self.kind}`.{nearest(self.kind, KINDS)}")
+        known = [name for name in (METRICS[self.kind], *(BESIDE if self.kind == "classification" else ())) if name]
+        for name in self.metrics:
+            if name not in known:
+                raise RecipeError(f"The task `{self.kind}` has no metric `{name}`.{nearest(name, known)}")
+        if (self.kind == "custom") != (self.function is not None):
+            raise RecipeError("A task of the kind `custom`, and no other, names a function as its `metric`.")
+        if self.kind == "text-recognition" and not self.characters:
+            raise RecipeError("A text recognition needs `characters`: without them its outputs are no text.")
 
     @property
     def metric(self) -> str | None:
         """The name of the accuracy's metric; None where there is none."""
-        return "top1" if self.kind == "classification" else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """A share of right answers with its 95 % Wilson interval; all are fractions of `samples`."""
-
-    accuracy: float
-    ci_low: float
-    ci_high: float
-    samples: int
+        return f"custom:{self.function.name}" if self.function is not None else METRICS[self.kind]
 
 
 def preprocess(images: Array, spec: TensorSpec, preprocessing: Preprocessing) -> Array:
@@ -116,52 +126,6 @@ def as_input(values: Array, spec: TensorSpec) -> Array:
     if not np.can_cast(values.dtype, spec.dtype, "same_kind"):
         raise ModelError(f"The data for input `{spec.name}` is {values.dtype}; the model takes {spec.dtype}.")
     return values.astype(spec.dtype, copy=False)
-
-
-def top1(outputs: Array) -> NDArray[np.int64]:
-    """Return the class with the highest score of each sample; of equal scores, the first. `outputs` is [N, classes].
-
-    Further dimensions of size 1 are allowed. Raises ModelError for another shape and CompressionError for NaN.
-    """
-    scores = outputs.reshape(len(outputs), -1) if math.prod(outputs.shape[2:]) == 1 else outputs
-    if scores.ndim != 2 or scores.shape[1] < 2:
-        raise ModelError(
-            f"The model's first output has the shape {shown(outputs.shape)}; a classifier gives [N, classes]."
-        )
-    if np.isnan(scores).any():
-        raise CompressionError("The outputs hold NaN: there is no highest score.")
-    return scores.argmax(axis=1).astype(np.int64)
-
-
-def score(predictions: Array, labels: Array) -> Score:
-    """Return the share of predictions that equal their label, with its interval. Both are [N]."""
-    if predictions.shape != labels.shape or not len(labels):
-        raise ModelError(f"There are {len(predictions)} predictions for {len(labels)} labels.")
-    right = int((predictions == labels).sum())
-    low, high = wilson_interval(right, len(labels))
-    return Score(accuracy=right / len(labels), ci_low=low, ci_high=high, samples=len(labels))
-
-
-def wilson_interval(right: int, samples: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a proportion.
-
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
-    Statistical Association 22 (1927), 209-212. Unlike the plain normal interval it stays within 0 and 1 and has a width
-    where every answer is right.
-    """
-    if not 0 <= right <= samples or samples < 1:
-        raise ValueError(f"{right} of {samples} is no proportion.")
-    share, z2 = right / samples, Z_95**2
-    middle = (share + z2 / (2 * samples)) / (1 + z2 / samples)
-    half = Z_95 / (1 + z2 / samples) * math.sqrt(share * (1 - share) / samples + z2 / (4 * samples**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def agreement(one: Array, other: Array) -> float:
-    """Return how often two predictions of the same inputs are the same class, as a fraction."""
-    if one.shape != other.shape or not len(one):
-        raise ModelError(f"{len(one)} predictions cannot be compared with {len(other)}.")
-    return float((one == other).mean())
 
 
 def max_abs_diff(one: Mapping[str, Array], other: Mapping[str, Array]) -> float:

@@ -21,9 +21,9 @@ import numpy as np
 from .errors import CompressionError, RecipeError, UnsupportedRecipeError
 from .foreign import disk_error
 from .program import death, run_program
-from .recipe import nearest
 from .task import Array
 from .tflite_file import read_tflite
+from .words import nearest
 
 TIMEOUT_S = 1800.0
 _WORKER = Path(__file__).with_name("tflite_quantize_worker.py")

@@ -1,4 +1,4 @@
-"""Which images were answered rightly, as it is kept in the store: one bit an image, as text."""
+"""The score of each image, as it is kept in the store: a bit where all are right or wrong, else a number, as text."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def packed(predictions: NDArray[np.generic], labels: NDArray[np.generic]) -> str:
-    """One bit an image, set where the prediction is the label, eight in a byte, in base64."""
-    return base64.b64encode(np.packbits(predictions == labels).tobytes()).decode("ascii")
+def packed(scores: NDArray[np.float64]) -> str:
+    """One bit an image where every score is 0 or 1, eight in a byte; else 4 bytes an image (float32, little-endian).
+
+    In base64. Which of the two it is shows in the length, once the number of images is known.
+    """
+    whole = bool(np.isin(scores, (0.0, 1.0)).all())
+    values = np.packbits(scores == 1.0) if whole else scores.astype("<f4")
+    return base64.b64encode(values.tobytes()).decode("ascii")
 
 
 def unpacked(text: str | None) -> bytes | None:

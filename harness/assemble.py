@@ -248,7 +248,7 @@ def _artifact(facts: Facts) -> ArtifactFacts:
 def _accuracy(host: Facts | None, check: Facts | None) -> Accuracy | None:
     if host is None:
         return None
-    names = ("board", "host_on_board_images", "board_samples", "agreement", "max_abs_diff", "board_right")
+    names = ("board", "host_on_board_images", "board_samples", "agreement", "max_abs_diff", "board_right", "board_top5")
     values: dict[str, Any] = {**host, **{name: (check or {}).get(name) for name in names}}
     values["host_right"], values["board_right"] = unpacked(host.get("host_right")), unpacked(values["board_right"])
     return Accuracy(**values)

@@ -19,17 +19,19 @@ import numpy as np
 
 from ..compression.apply import Artifact, apply_recipe
 from ..compression.cache import write_atomically
-from ..compression.data import Dataset, describe, golden_inputs, load_data, model_inputs, random_data, refuse_overlap
+from ..compression.data import Dataset, describe, golden_inputs, model_inputs
 from ..compression.errors import CompressionError, UnsupportedRecipeError
-from ..compression.evaluate import Evaluation, evaluate, host_outputs
+from ..compression.evaluate import Evaluation, evaluate, host_outputs, wanted_answers
 from ..compression.model import Model, read_model
 from ..compression.recipe import Recipe
-from ..compression.task import Array, Preprocessing, Task, subset_indices
+from ..compression.task import Array, Task, subset_indices
+from ..compression.userfunction import function_sha256
 from ..reports.record import ArtifactFacts, Outcome
 from ..targets.board import Board
 from .answers import packed
-from .plan import Cell, ModelPlan, Plan, TaskPlan
+from .plan import Cell, ModelPlan, Plan
 from .provenance import digest
+from .taskdata import read_data
 
 if TYPE_CHECKING:
     from .progress import Progress, Say
@@ -55,6 +57,21 @@ class BoardInputs:
     golden: InputFile
     accuracy: InputFile | None
     timing: InputFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BoardJudgement:
+    """How a board's raw outputs for the test samples at `indices` are judged.
+
+    `wanted` is what is right for the whole test set (None where only the task's own metric knows), `host` what this
+    machine found for the same artifact (None where it cannot run it), `output` the name of the output with the answer.
+    """
+
+    task: Task
+    output: str
+    indices: np.ndarray[Any, np.dtype[np.intp]]
+    wanted: Array | None
+    host: Evaluation | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +100,7 @@ class Source:
     task: Task
     test: Dataset
     calibration: Dataset | None
+    train: Dataset | None
     inputs: Mapping[int, BoardInputs]  # by the number of images judged on the board
     judged: Mapping[int, np.ndarray[Any, np.dtype[np.intp]]]
 
@@ -129,37 +147,43 @@ class Prepared:
         inputs = _golden(source.test, source.model, source.task, self._plan.seed)
         return host_outputs(self.artifact(cell), inputs, cache=self._cache)
 
-    def judged(self, cell: Cell, board: Board) -> tuple[Array, Array | None] | None:
-        """(labels, this machine's predictions or None) of the images that a board judges; None without a task."""
+    def judged(self, cell: Cell, board: Board) -> BoardJudgement | None:
+        """What the answers of a board are judged by; None without a task, or where nobody knows the right answers."""
         source = self._sources[cell.model]
-        labels = source.test.labels
-        if source.task.metric is None or labels is None:
+        if source.task.metric is None:
             return None
-        indices = source.judged[board_samples(self._plan, board)]
-        evaluation = evaluate(self.artifact(cell), source.model, source.test, source.task, cache=self._cache)
-        return labels[indices], None if evaluation is None else evaluation.predictions[indices]
-
-    def first_output(self, cell: Cell) -> str:
-        """The name of the output that holds the scores."""
-        return self._sources[cell.model].model.outputs[0].name
+        wanted = wanted_answers(source.model, source.test, source.task, cache=self._cache)
+        if wanted is None and source.task.kind != "custom":
+            return None
+        return BoardJudgement(
+            task=source.task,
+            output=source.model.outputs[0].name,
+            indices=source.judged[board_samples(self._plan, board)],
+            wanted=wanted,
+            host=evaluate(self.artifact(cell), source.model, source.test, source.task, cache=self._cache),
+        )
 
 
 def plan_hash(plan: Plan, sources: Mapping[str, Source]) -> str:
     """Identifies a plan: its text, what its model and data files hold, its boards."""
-    contents = {
-        name: [s.model.sha256, s.test.sha256, None if s.calibration is None else s.calibration.sha256]
+    contents: dict[str, list[Any]] = {
+        name: [s.model.sha256, s.test.sha256, *(None if d is None else d.sha256 for d in (s.calibration, s.train))]
         for name, s in sources.items()
     }
+    for name, s in sources.items():  # the text of a metric decides what is shipped, as data does
+        contents[name] += [] if s.task.function is None else [function_sha256(s.task.function)]
+        contents[name] += [s.task.characters] if s.task.characters else []
     return digest({"plan": plan.source, "contents": contents, "boards": [repr(board) for board in plan.boards]})
 
 
 def datasets(sources: Mapping[str, Source]) -> dict[str, Any]:
     """Name, hash and size of the data of each model: what a run keeps of it."""
 
-    return {
-        name: {"test": describe(s.test), "calibration": None if s.calibration is None else describe(s.calibration)}
-        for name, s in sources.items()
-    }
+    def told(source: Source) -> dict[str, Any]:
+        known = {"test": source.test, "calibration": source.calibration, "train": source.train}
+        return {role: None if data is None else describe(data) for role, data in known.items()}
+
+    return {name: told(source) for name, source in sources.items()}
 
 
 def board_samples(plan: Plan, board: Board) -> int:
@@ -198,7 +222,8 @@ def _told(candidate: Candidate) -> str:
 
 def _source(entry: ModelPlan, seed: int, sizes: set[int], cache: Path) -> Source:
     model = read_model(entry.file, shapes=entry.input_shapes)
-    test, calibration, task = read_data(entry.task, model, seed)
+    data = read_data(entry.task, model, seed)
+    test, task = data.test, data.task
     inputs: dict[int, BoardInputs] = {}
     judged: dict[int, np.ndarray[Any, np.dtype[np.intp]]] = {}
 
@@ -212,30 +237,13 @@ def _source(entry: ModelPlan, seed: int, sizes: set[int], cache: Path) -> Source
             accuracy=file(judged[size]) if task.metric else None,
             timing=file(subset_indices(len(test), TIMING_SAMPLES, seed + 1)),
         )
-    return Source(model=model, task=task, test=test, calibration=calibration, inputs=inputs, judged=judged)
+    return Source(
+        model=model, task=task, test=test, calibration=data.calibration, train=data.train, inputs=inputs, judged=judged
+    )
 
 
 def _golden(test: Dataset, model: Model, task: Task, seed: int) -> dict[str, Array]:
     return golden_inputs(test, model, task, samples=GOLDEN_SAMPLES, seed=seed)
-
-
-def read_data(wanted: TaskPlan, model: Model, seed: int) -> tuple[Dataset, Dataset | None, Task]:
-    """Test data (random without any), calibration data, and the task with its preprocessing settled."""
-    plain = Task(kind=wanted.kind, preprocessing=Preprocessing(layout=wanted.layout.upper()))
-    test = random_data(model, seed=seed) if wanted.test is None else load_data(wanted.test, model, plain)
-    scale = wanted.scale
-    if scale is None:
-        images = test.arrays.get("images")
-        is_bytes = images is not None and images.dtype == np.uint8 and np.dtype(model.inputs[0].dtype).kind == "f"
-        scale = 1 / 255 if is_bytes else 1.0
-    preprocessing = Preprocessing(scale=scale, mean=wanted.mean, std=wanted.std, layout=wanted.layout.upper())
-    task = Task(kind=wanted.kind, preprocessing=preprocessing)
-    calibration = None
-    if wanted.calibration is not None:
-        calibration = load_data(wanted.calibration, model, Task(kind="none", preprocessing=preprocessing))
-        if wanted.test is not None:
-            refuse_overlap(calibration, test)
-    return test, calibration, task
 
 
 def _input_file(arrays: Mapping[str, Array], cache: Path) -> InputFile:
@@ -289,14 +297,14 @@ def _candidate(name: str, recipe: Recipe, source: Source, cache: Path, seldom: _
         notes=artifact.notes,
     )
     judged = host_facts(source.task, evaluation)
-    host = None if judged is None else {**judged, **_judged_file(artifact, evaluation, source.test.labels)}
+    host = None if judged is None else {**judged, **_judged_file(artifact, evaluation)}
     return Candidate(model=name, recipe=recipe, made=artifact, artifact=facts, host=host, outcome=Outcome.OK)
 
 
-def _judged_file(artifact: Artifact, evaluation: Evaluation | None, labels: Array | None) -> Mapping[str, Any]:
-    """Which file was judged and which images it got right: candidates are compared image by image."""
-    right = None if evaluation is None or labels is None else packed(evaluation.predictions, labels)
-    return {"artifact_sha256": artifact.sha256, "host_right": right}
+def _judged_file(artifact: Artifact, evaluation: Evaluation | None) -> Mapping[str, Any]:
+    """Which file was judged and the score of each image: candidates are compared image by image."""
+    scores = None if evaluation is None else packed(evaluation.scores)
+    return {"artifact_sha256": artifact.sha256, "host_right": scores}
 
 
 def _failed(name: str, recipe: Recipe, outcome: Outcome, error: CompressionError) -> Candidate:
@@ -316,4 +324,5 @@ def host_facts(task: Task, evaluation: Evaluation | None) -> Mapping[str, Any] |
         "host_ci_low": found.ci_low,
         "host_ci_high": found.ci_high,
         "host_samples": found.samples,
+        **{f"host_{name}": beside.accuracy for name, beside in evaluation.beside.items()},
     }

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from ..compression.errors import CompressionError
+from ..compression.scoring import answer_agreement, judge
 from ..compression.task import Array
 from .answers import packed
-from .candidates import Prepared
-from .gate import agreement_reason, compare, top1
+from .candidates import BoardJudgement, Prepared
+from .gate import agreement_reason, compare
 from .plan import Cell
 
 
 def judge_check(event: Mapping[str, Any], prepared: Prepared, cell: Cell) -> dict[str, Any]:
     """The facts of a `check` event: accuracy on the board's images, agreement with this machine, the gate's reason."""
     facts: dict[str, Any] = {"reason": None, "used": event.get("used") or {}}
-    if event.get("accuracy") is not None:
-        facts |= _accuracy(event["accuracy"], prepared, cell)
+    judged = None if event.get("accuracy") is None else prepared.judged(cell, cell.board)
+    if judged is not None:
+        try:
+            facts |= _accuracy(event["accuracy"], judged)
+        except CompressionError as error:
+            return {**facts, "reason": f"the board's outputs cannot be judged: {' '.join(str(error).split())}"}
     host = prepared.golden_on_host(cell)
     if host is not None:
         answers = facts.get("agreement")
@@ -33,16 +37,18 @@ def judge_check(event: Mapping[str, Any], prepared: Prepared, cell: Cell) -> dic
     return facts
 
 
-def _accuracy(outputs: Mapping[str, Array], prepared: Prepared, cell: Cell) -> dict[str, Any]:
-    judged = prepared.judged(cell, cell.board)
-    scores = outputs.get(prepared.first_output(cell))
-    if judged is None or scores is None:
-        return {}
-    labels, on_host = judged
-    mine = top1(scores)
-    facts: dict[str, Any] = {"board": float((mine == labels).mean()), "board_samples": len(labels)}
-    facts["board_right"] = packed(mine, labels)
-    if on_host is not None:
-        facts["host_on_board_images"] = float((on_host == labels).mean())
-        facts["agreement"] = float(np.mean(mine == on_host))
+def _accuracy(outputs: Mapping[str, Array], by: BoardJudgement) -> dict[str, Any]:
+    """Accuracy on the board's images, by the same code that judges this machine. Raises CompressionError."""
+    if by.output not in outputs and by.task.kind != "custom":
+        return {}  # the golden gate says it
+    wanted = None if by.wanted is None else by.wanted[by.indices]
+    found = judge(outputs, wanted, by.task, output=by.output)
+    scores, *beside = found.scores.items()
+    facts: dict[str, Any] = {"board": float(scores[1].mean()), "board_samples": len(by.indices)}
+    facts |= {f"board_{name}": float(values.mean()) for name, values in beside}
+    facts["board_right"] = packed(scores[1])
+    if by.host is not None:
+        facts["host_on_board_images"] = float(by.host.scores[by.indices].mean())
+        if found.answers is not None and by.host.predictions is not None:
+            facts["agreement"] = answer_agreement(found.answers, by.host.predictions[by.indices])
     return facts

@@ -62,8 +62,3 @@ def agreement_reason(agreement: float) -> str | None:
     if agreement >= LEAST_AGREEMENT:
         return None
     return f"the board gives this machine's answer on only {agreement:.0%} of the images"
-
-
-def top1(scores: Array) -> NDArray[np.int64]:
-    """The index of the largest score of each sample; shape [N, …classes] -> [N]."""
-    return scores.reshape(len(scores), -1).argmax(axis=1).astype(np.int64)

@@ -14,20 +14,25 @@ from .provenance import digest
 
 if TYPE_CHECKING:
     from ..compression.recipe import Recipe
+    from ..compression.userfunction import FunctionName
     from .selection import Boards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPlan:
-    """How a model is judged; paths are absolute."""
+    """How a model is judged, and with which data; paths are absolute."""
 
     kind: str
-    test: Path | None
-    calibration: Path | None
+    test: Path | FunctionName | None
+    calibration: Path | FunctionName | None
     scale: float | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
     layout: str
+    train: Path | FunctionName | None = None
+    metrics: tuple[str, ...] = ()
+    characters: Path | None = None  # None: those in the model's metadata
+    function: FunctionName | None = None  # the metric of a `custom` task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,16 +12,34 @@ from .measurefile import MeasureKeys
 
 
 class TaskFile(Strict):
-    """How the accuracy of a model is judged. Pixels become `(pixel * scale - mean) / std`."""
+    """How the accuracy of a model is judged. Pixels become `(pixel * scale - mean) / std`.
 
-    kind: Literal["classification", "none"] = Field(
-        default="classification", description="`none`: random inputs, no accuracy."
+    Data is an .npz, a folder of images, or a function that yields images or (image, label): `package.module:function`
+    or `path/file.py:function`.
+    """
+
+    kind: Literal["classification", "text-recognition", "agreement", "custom", "none"] = Field(
+        default="classification",
+        description="`agreement`: how often the uncompressed model's answer is given, without labels. `custom`: a "
+        "function of yours. `none`: random inputs, no accuracy.",
     )
-    test: Path | None = Field(
-        default=None, description="Labelled test data: .npz with `images` and `labels`, or a folder."
+    test: str | None = Field(default=None, description="What accuracy is judged on; labelled unless `agreement`.")
+    calibration: str | None = Field(
+        default=None, description="Unlabelled data for static quantization; must not overlap with the others."
     )
-    calibration: Path | None = Field(
-        default=None, description="Unlabelled data for static quantization; must not overlap."
+    train: str | None = Field(default=None, description="Data for recipes that train; must not overlap either.")
+    metrics: list[Literal["top1", "top5"]] = Field(
+        default_factory=list[Literal["top1", "top5"]],
+        description="Of a classification: `[top1, top5]` reports top-5 beside top-1, which stays what is judged.",
+    )
+    metric: str | None = Field(
+        default=None,
+        description="Of a `custom` task: `package.module:function` or `path/file.py:function`. It gets the outputs by "
+        "name and the labels, and gives a score from 0 to 1 for each sample.",
+    )
+    characters: Path | None = Field(
+        default=None,
+        description="Of a text recognition: a file, one character a line; by default those in the model's metadata.",
     )
     scale: float | None = Field(
         default=None, description="Factor for stored values; by default 1/255 for uint8 images."
@@ -31,16 +49,21 @@ class TaskFile(Strict):
     layout: Literal["nchw", "nhwc"] = "nchw"
 
     @model_validator(mode="after")
-    def _has_test(self) -> TaskFile:
+    def _fits_its_kind(self) -> TaskFile:
         if self.kind != "none" and self.test is None:
-            raise ValueError('a task other than "none" needs the key "test": labelled data to judge accuracy on')
+            raise ValueError('a task other than "none" needs the key "test": data to judge accuracy on')
+        if self.kind == "custom" and self.metric is None:
+            raise ValueError('a custom task needs the key "metric": package.module:function or path/file.py:function')
+        for key, kind in (("metric", "custom"), ("metrics", "classification"), ("characters", "text-recognition")):
+            if getattr(self, key) and self.kind not in (kind, *(("agreement",) if key == "characters" else ())):
+                raise ValueError(f'the key "{key}" belongs to a task of the kind "{kind}", not to "{self.kind}"')
         return self
 
 
 class ModelFile(Strict):
     """One model to compare. Paths are relative to the plan file."""
 
-    file: Path = Field(description="An .onnx or .tflite file.")
+    file: str = Field(description="An .onnx or .tflite file, or a model of the zoo, such as zoo:ppocr-rec.")
     task: TaskFile = TaskFile(kind="none")
     input_shapes: dict[str, list[Annotated[int, Field(gt=0)]]] = Field(
         default_factory=dict[str, list[int]], description="Shapes of inputs whose dimensions the file leaves open."

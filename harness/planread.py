@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from ..compression.errors import RecipeError
+from ..compression.errors import ModelError, RecipeError
 from ..compression.recipe import Recipe, parse_recipe
+from ..compression.userfunction import FunctionName, is_function_name
+from ..compression.zoo import is_zoo_name, zoo_model
 from ..targets.errors import TargetError
 from ..targets.yamlerrors import choice
 from ..targets.yamlfile import Positions, YamlFileError, load_yaml
 from .errors import PlanError
 from .measurefile import measuring_of
 from .plan import ModelPlan, Plan, RuntimePlan, TaskPlan
-from .planfile import PlanFile, RuntimeFile, TaskFile
+from .planfile import ModelFile, PlanFile, RuntimeFile, TaskFile
 from .selection import Boards, Selection
 
 # Where accuracy is judged and the plan says nothing: nobody ships a model because it is fast and wrong.
@@ -46,11 +48,7 @@ def read_plan(
             problems.append(
                 f"{path}:{positions.line(('runtimes', index))}: runtimes: the same setting stands there twice"
             )
-    models = tuple(
-        _model(name, model.file, model.task, model.input_shapes, path.parent) for name, model in file.models.items()
-    )
-    for model in models:
-        problems += _missing_files(model, path, positions)
+    models = _models(file, path, positions, problems)
     if problems:
         raise PlanError("\n".join(problems))
     return Plan(
@@ -106,37 +104,74 @@ def _boards(
     return known.select_all(file.boards, excluded=excluded, wrong=wrong)
 
 
+def _models(file: PlanFile, path: Path, positions: Positions, problems: list[str]) -> tuple[ModelPlan, ...]:
+    found: list[ModelPlan] = []
+    for name, model in file.models.items():
+        try:
+            found.append(_model(name, model, path.parent))
+        except ModelError as error:
+            line = positions.line(("models", name, "file"))
+            problems.append(f"{path}:{line}: models.{name}.file: {error}")
+    for entry in found:
+        problems += _missing_files(entry, path, positions)
+    return tuple(found)
+
+
 def _missing_files(model: ModelPlan, path: Path, positions: Positions) -> list[str]:
     found: list[str] = []
-    for key, file in (
-        (("file",), model.file),
-        (("task", "test"), model.task.test),
-        (("task", "calibration"), model.task.calibration),
-    ):
+    task = model.task
+    named = {"test": task.test, "calibration": task.calibration, "train": task.train}
+    named |= {"metric": task.function, "characters": task.characters}
+    files = {("task", key): value.file if isinstance(value, FunctionName) else value for key, value in named.items()}
+    for key, file in {("file",): model.file, **files}.items():
         if file is not None and not file.exists():
             line = positions.line(("models", model.name, *key))
             found.append(f"{path}:{line}: models.{model.name}.{'.'.join(key)}: there is no file {file}")
     return found
 
 
-def _model(name: str, file: Path, task: TaskFile, shapes: Mapping[str, Sequence[int]], folder: Path) -> ModelPlan:
-    def absolute(path: Path | None) -> Path | None:
-        return None if path is None else (folder / path.expanduser()).resolve()
-
+def _model(name: str, model: ModelFile, folder: Path) -> ModelPlan:
+    """Raises ModelError for a model of the zoo that is unknown or not installed."""
+    shapes: Mapping[str, Sequence[int]] = model.input_shapes
+    if is_zoo_name(model.file):
+        entry = zoo_model(model.file)
+        file, shapes = entry.path, shapes or entry.shapes
+    else:
+        file = _absolute(model.file, folder)
     return ModelPlan(
         name=name,
-        file=(folder / file.expanduser()).resolve(),
-        task=TaskPlan(
-            kind=task.kind,
-            test=absolute(task.test),
-            calibration=absolute(task.calibration),
-            scale=task.scale,
-            mean=_floats(task.mean),
-            std=_floats(task.std),
-            layout=task.layout,
-        ),
+        file=file,
+        task=_task(model.task, folder),
         input_shapes={key: tuple(shape) for key, shape in shapes.items()},
     )
+
+
+def _task(task: TaskFile, folder: Path) -> TaskPlan:
+    return TaskPlan(
+        kind=task.kind,
+        test=_data(task.test, folder),
+        calibration=_data(task.calibration, folder),
+        train=_data(task.train, folder),
+        scale=task.scale,
+        mean=_floats(task.mean),
+        std=_floats(task.std),
+        layout=task.layout,
+        metrics=tuple(task.metrics),
+        characters=None if task.characters is None else _absolute(str(task.characters), folder),
+        function=None if task.metric is None else FunctionName(written=task.metric, folder=folder.resolve()),
+    )
+
+
+def _data(written: str | None, folder: Path) -> Path | FunctionName | None:
+    if written is None:
+        return None
+    if is_function_name(written) and not (folder / written).exists():
+        return FunctionName(written=written, folder=folder.resolve())
+    return _absolute(written, folder)
+
+
+def _absolute(written: str, folder: Path) -> Path:
+    return (folder / Path(written).expanduser()).resolve()
 
 
 def _floats(value: float | list[float] | None) -> tuple[float, ...]:

@@ -6,21 +6,24 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .record import Accuracy
 from .statistics import ALPHA, normal_quantile, wilson_interval
 
-PROPORTIONS = ("top1", "top-1", "top5", "top-5", "accuracy")  # metrics that count right answers: Wilson's interval fits
+# metrics that count right answers: Wilson's interval fits
+PROPORTIONS = ("top1", "top-1", "top5", "top-5", "accuracy", "agreement")
+Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
     """Accuracy lost against the baseline, as a fraction (negative: gained), with a 95 % interval where one exists.
 
-    `lost` and `gained` are the images that only the baseline, and only the candidate, answered rightly: the interval is
-    then that of paired answers. Where they are None only the two accuracies are known; the interval takes their images
-    for different ones, so the truth is known better than it says. `on_board_images` says that it was judged on the
-    board's subset, as the host cannot run this runtime.
+    `lost` and `gained` are the images that only the baseline, and only the candidate, answered rightly, or that scored
+    lower and higher where scores lie between 0 and 1: the interval is then that of paired answers. Where they are None
+    only the two accuracies are known; the interval takes their images for different ones, so the truth is known better
+    than it says. `on_board_images` says that it was judged on the board's subset, as the host cannot run this runtime.
     """
 
     value: float
@@ -37,8 +40,13 @@ class Drop:
 
 
 def board_interval(accuracy: Accuracy | None) -> tuple[float, float] | None:
-    """Wilson's interval of the accuracy on the board's images; None where it is no proportion of a known number."""
-    if accuracy is None or accuracy.board is None or not accuracy.board_samples or accuracy.metric not in PROPORTIONS:
+    """Interval of the accuracy on the board's images; None where it is no proportion and no image's score is known."""
+    if accuracy is None or accuracy.board is None or not accuracy.board_samples:
+        return None
+    scores = image_scores(accuracy.board_right, accuracy.board_samples)
+    if scores is not None and not np.isin(scores, (0.0, 1.0)).all():
+        return mean_interval(scores)
+    if scores is None and accuracy.metric not in PROPORTIONS:
         return None
     return wilson_interval(accuracy.board, accuracy.board_samples)
 
@@ -57,20 +65,39 @@ def accuracy_drop(candidate: Accuracy | None, baseline: Accuracy | None) -> Drop
         right = (baseline.board_right, candidate.board_right)
     else:
         return None
+    scores = [image_scores(one, samples) if samples else None for one in right]
+    if scores[0] is not None and scores[1] is not None:
+        lost, gained = int((scores[0] > scores[1]).sum()), int((scores[1] > scores[0]).sum())
+        low, high = paired_score_interval(scores[0] - scores[1])
+        return Drop(value=before - after, low=low, high=high, on_board_images=on_board, lost=lost, gained=gained)
     if not samples or candidate.metric not in PROPORTIONS:
         return Drop(value=before - after, low=None, high=None, on_board_images=on_board)
-    if right[0] is None or right[1] is None:
-        low, high = unpaired_interval(before, after, samples)
-        return Drop(value=before - after, low=low, high=high, on_board_images=on_board)
-    lost, gained = discordant(right[0], right[1], samples)
-    low, high = paired_interval(lost, gained, samples)
-    return Drop(value=before - after, low=low, high=high, on_board_images=on_board, lost=lost, gained=gained)
+    low, high = unpaired_interval(before, after, samples)
+    return Drop(value=before - after, low=low, high=high, on_board_images=on_board)
 
 
-def discordant(before: bytes, after: bytes, samples: int) -> tuple[int, int]:
-    """How many images only the first, and only the second, answered rightly; one bit an image."""
-    first, second = (np.unpackbits(np.frombuffer(bits, np.uint8), count=samples) for bits in (before, after))
-    return int(np.count_nonzero(first > second)), int(np.count_nonzero(second > first))
+def image_scores(kept: bytes | None, samples: int) -> Scores | None:
+    """What each image scored, from 0 to 1, [samples]: from a bit an image or from float32; None where none is kept."""
+    if kept is None:
+        return None
+    if len(kept) == 4 * samples:
+        return np.frombuffer(kept, "<f4").astype(np.float64)
+    if len(kept) == math.ceil(samples / 8):
+        return np.unpackbits(np.frombuffer(kept, np.uint8), count=samples).astype(np.float64)
+    return None
+
+
+def mean_interval(scores: Scores) -> tuple[float, float]:
+    """Interval of the mean of scores from 0 to 1: the normal one, with one score of 0 and one of 1 added.
+
+    So it has a width where all scores are equal. (Agresti and Caffo, The American Statistician 54 (2000), 280-288, for
+    proportions; here for any scores between 0 and 1.)
+    """
+    count = len(scores) + 2
+    middle = (float(scores.sum()) + 1) / count
+    variance = (float(np.square(scores).sum()) + 1) / count - middle**2
+    half = normal_quantile(1 - ALPHA / 2) * math.sqrt(variance / count)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def paired_interval(lost: int, gained: int, samples: int, alpha: float = ALPHA) -> tuple[float, float]:
@@ -80,9 +107,24 @@ def paired_interval(lost: int, gained: int, samples: int, alpha: float = ALPHA) 
     Journal of Educational and Behavioral Statistics 37 (2012), 479-488; recommended by Fagerland, Lydersen and Laake,
     Statistics in Medicine 33 (2014), 2850-2875.)
     """
-    worse, better = (lost + 1) / (samples + 2), (gained + 1) / (samples + 2)
-    half = normal_quantile(1 - alpha / 2) * math.sqrt((worse + better - (worse - better) ** 2) / (samples + 2))
-    return max(-1.0, worse - better - half), min(1.0, worse - better + half)
+    return _paired(lost - gained, lost + gained, samples, alpha)
+
+
+def paired_score_interval(differences: Scores, alpha: float = ALPHA) -> tuple[float, float]:
+    """Interval of the mean of paired differences of scores, [N] from -1 to 1: `paired_interval` for any scores.
+
+    One difference of 1 and one of -1 are added, as there. Of differences in between it is wider than Student's, as it
+    leaves room for an image that goes wrong altogether.
+    """
+    return _paired(float(differences.sum()), float(np.square(differences).sum()), len(differences), alpha)
+
+
+def _paired(total: float, squares: float, samples: int, alpha: float) -> tuple[float, float]:
+    """The normal interval of a mean of differences, from their sum and the sum of their squares; two are added."""
+    count = samples + 2
+    middle = total / count
+    half = normal_quantile(1 - alpha / 2) * math.sqrt(((squares + 2) / count - middle**2) / count)
+    return max(-1.0, middle - half), min(1.0, middle + half)
 
 
 def unpaired_interval(before: float, after: float, samples: int) -> tuple[float, float]:

@@ -172,6 +172,8 @@ def _accuracy(cell: CellSummary) -> Json | None:
         "host_on_board_images": accuracy.host_on_board_images,
         "board_samples": accuracy.board_samples,
         "agreement": accuracy.agreement,
+        "host_top5": accuracy.host_top5,
+        "board_top5": accuracy.board_top5,
     }
 
 

@@ -128,8 +128,11 @@ class Accuracy:
     """Accuracy as fractions 0 to 1. `host` is over the whole test set, with its 95 % interval; `board` is over a fixed
     seeded subset of `board_samples` inputs, to be compared with `host_on_board_images` only. `agreement` is how often
     the board's answer equals the host's for the same artifact on that subset; `max_abs_diff` is the largest difference
-    of raw outputs on the golden set. `host_right` and `board_right` hold one bit an image, set where the answer was
-    right, in the order of the test set or of the subset; `artifact_sha256` is the file that was judged."""
+    of raw outputs on the golden set. `host_top5` and `board_top5` stand beside top-1 where the task asks for them.
+
+    `host_right` and `board_right` hold what each image scored, in the order of the test set or of the subset: a bit set
+    where the answer was right, or 4 bytes (float32, little-endian) where scores lie between 0 and 1; the length tells
+    which. `artifact_sha256` is the file that was judged."""
 
     metric: str
     host: float | None = None
@@ -144,6 +147,8 @@ class Accuracy:
     host_right: bytes | None = None
     board_right: bytes | None = None
     artifact_sha256: str | None = None
+    host_top5: float | None = None
+    board_top5: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,61 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hilbench.compression.errors import CompressionError, ModelError, RecipeError
-from hilbench.compression.task import (
-    Preprocessing,
-    Task,
-    agreement,
-    max_abs_diff,
-    preprocess,
-    score,
-    subset_indices,
-    top1,
-    wilson_interval,
-)
+from hilbench.compression.task import Preprocessing, Task, max_abs_diff, preprocess, subset_indices
 from hilbench.compression.tensor import TensorSpec
+from hilbench.compression.userfunction import FunctionName
 
 
-@pytest.mark.parametrize(
-    ("right", "samples", "low", "high"),
-    # R. G. Newcombe, Statistics in Medicine 17 (1998), 857-872, table I, method 3
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson_interval_equals_published_values(right: int, samples: int, low: float, high: float) -> None:
-    assert wilson_interval(right, samples) == pytest.approx((low, high), abs=5e-5)
-
-
-def test_wilson_interval_has_a_width_where_all_is_right() -> None:
-    low, high = wilson_interval(100, 100)
-    assert 0.95 < low < high == 1.0
-
-
-def test_top1_takes_the_first_of_equal_scores_and_ignores_trailing_ones() -> None:
-    outputs = np.array([[0.1, 0.9, 0.9], [3.0, 1.0, 2.0]], np.float32)
-    assert top1(outputs).tolist() == [1, 0]
-    assert top1(outputs.reshape(2, 3, 1, 1)).tolist() == [1, 0]
-
-
-@pytest.mark.parametrize("shape", [(2, 1), (2, 3, 4), (2,)])
-def test_top1_refuses_outputs_that_are_no_classes(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ModelError, match=r"a classifier gives \[N, classes\]"):
-        top1(np.zeros(shape, np.float32))
-
-
-def test_top1_refuses_nan() -> None:
-    with pytest.raises(CompressionError, match="NaN"):
-        top1(np.array([[np.nan, 1.0]]))
-
-
-def test_score_counts_right_answers() -> None:
-    result = score(np.array([1, 2, 3, 4]), np.array([1, 2, 3, 0]))
-    assert (result.accuracy, result.samples) == (0.75, 4)
-    assert result.ci_low < 0.75 < result.ci_high
-
-
-def test_agreement_and_largest_difference() -> None:
-    assert agreement(np.array([1, 2, 3, 4]), np.array([1, 2, 0, 0])) == 0.5
+def test_the_largest_difference_is_over_all_outputs() -> None:
     one = {"y": np.array([1.0, -2.0]), "z": np.array([3], np.uint8)}
     assert max_abs_diff(one, {"y": np.array([1.0, 2.0]), "z": np.array([5], np.uint8)}) == 4.0
     with pytest.raises(CompressionError, match="`y` holds NaN"):
@@ -112,3 +67,15 @@ def test_unknown_words_are_refused_with_the_nearest() -> None:
         Task(kind="classificaton")
     with pytest.raises(RecipeError, match=r"`layout` is `NHCW`.*Allowed: NCHW, NHWC"):
         Preprocessing(layout="NHCW")
+    with pytest.raises(RecipeError, match=r"`classification` has no metric `top3`. Did you mean `top1`"):
+        Task(kind="classification", metrics=("top3",))
+
+
+def test_a_kind_needs_what_belongs_to_it() -> None:
+    with pytest.raises(RecipeError, match="`custom`, and no other, names a function"):
+        Task(kind="custom")
+    with pytest.raises(RecipeError, match="needs `characters`"):
+        Task(kind="text-recognition")
+    function = FunctionName(written="metrics.py:iou", folder=Path())
+    assert Task(kind="custom", function=function).metric == "custom:iou"
+    assert [Task(kind=kind).metric for kind in ("classification", "agreement", "none")] == ["top1", "agreement", None]
