@@ -14,13 +14,14 @@ from .errors import CompressionError
 from .foreign import disk_error
 from .formats import check_source
 from .host import Progress
-from .interface import Interface
+from .interface import Interface, from_json
 from .model import Model, load_proto
 from .recipe import Recipe, Step, step_parameters
 from .stepcheck import check_step
-from .steps import Made, Work, artifact_path, run_step
+from .steps import run_step
 from .task import Task
 from .versions import versions_of
+from .work import Made, Work, artifact_path
 
 ZSTD_LEVEL = 19
 SEED = 0
@@ -134,7 +135,7 @@ def _key(work: Work, before: Made | None, step: Step | None) -> str:
         rules=RULES,
         source=work.model.sha256,
         before=None if before is None else before.sha256,
-        interface=None if before is None or before.interface is None else before.interface.to_json(),
+        interface=None if before is None or before.interface is None else before.interface.as_json(),
         step=step_parameters(step) if step else None,
         data=work.data.sha256,
         training=work.training_key(step),
@@ -163,7 +164,7 @@ def _zstd_bytes(content: bytes) -> int:
 
 def _to_json(made: Made) -> dict[str, Any]:
     plain = {field.name: getattr(made, field.name) for field in fields(Made)}
-    return plain | {"interface": None if made.interface is None else made.interface.to_json()}
+    return plain | {"interface": None if made.interface is None else made.interface.as_json()}
 
 
 def _from_json(kept: Mapping[str, Any] | None) -> Made | None:
@@ -176,7 +177,7 @@ def _from_json(kept: Mapping[str, Any] | None) -> Made | None:
             compressed_bytes=int(kept["compressed_bytes"]),
             notes=tuple(str(note) for note in kept["notes"]),
             format=str(kept["format"]),
-            interface=None if kept["interface"] is None else Interface.from_json(kept["interface"]),
+            interface=None if kept["interface"] is None else from_json(kept["interface"]),
         )
     except (CompressionError, KeyError, TypeError, ValueError):
         return None  # damaged: it is made anew
