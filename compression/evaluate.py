@@ -16,8 +16,10 @@ from .cache import RULES, content_key, sha256_of, write_atomically
 from .data import Dataset, model_inputs
 from .errors import ModelError
 from .foreign import disk_error
-from .host import Progress, host_runtime_name, open_model, run_each, stacked
+from .host import Progress, run_each, stacked
+from .interface import Interface
 from .model import Model
+from .openfile import open_file, runtime_name
 from .scoring import Judged, Score, Scores, answers, judge, mean_score
 from .task import Array, Task
 from .userfunction import function_sha256
@@ -42,24 +44,33 @@ class Evaluation:
 
 
 def evaluate(
-    artifact: Artifact, model: Model, test: Dataset, task: Task, *, cache: Path, progress: Progress | None = None
+    artifact: Artifact,
+    model: Model,
+    test: Dataset,
+    task: Task,
+    *,
+    cache: Path,
+    runtime: str | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation | None:
     """Return the accuracy of an artifact over the whole test set, one sample at a time, one thread.
 
-    None where the task has no accuracy, or this machine has no runtime for the file's format: not measured. The result
-    is kept in `cache` by artifact, data and runtime version.
+    `runtime` is the one that the board has (`tflite-runtime`), None for the usual one of this machine. None where the
+    task has no accuracy, or this machine cannot have that runtime: not measured. The result is kept in `cache` by
+    artifact, data and runtime version.
     """
-    runtime_name = host_runtime_name(artifact.format)
-    if task.metric is None or runtime_name is None:
+    name = runtime_name(artifact.format, runtime)
+    if task.metric is None or name is None:
         return None
     wanted = wanted_answers(model, test, task, cache=cache, progress=progress)
     if wanted is None and task.kind != "custom":
         return None
-    key = _key("scores", artifact.sha256, artifact.format, model, test, task)
+    key = _key("scores", artifact.sha256, name, model, test, task)
     path = cache / "evaluations" / f"{key}.npz"
     kept = _judged(_read(path), len(test), task)
     if kept is None:
-        runs = _runs(artifact.path, artifact.format, model, test, task, f"{artifact.recipe}: accuracy", progress)
+        file = _File(path=artifact.path, format=artifact.format, interface=artifact.interface, runtime=runtime)
+        runs = _runs(file, model, test, task, f"{artifact.recipe}: accuracy", progress)
         parts = ((None if wanted is None else wanted[indices], outputs) for indices, outputs in runs)
         kept = _joined([_judge(outputs, right, model, test, task) for right, outputs in parts])
         _write(path, {**({} if kept.answers is None else {_ANSWERS: kept.answers}), **kept.scores})
@@ -69,7 +80,7 @@ def evaluate(
         score=mean_score(kept.scores[metric]),
         scores=kept.scores[metric],
         predictions=kept.answers,
-        runtime=runtime_name,
+        runtime=name,
         beside={name: mean_score(kept.scores[name]) for name in others},
     )
 
@@ -83,12 +94,14 @@ def wanted_answers(
     """
     if task.kind != "agreement":
         return test.labels
-    if host_runtime_name(model.format) is None:
+    name = runtime_name(model.format, None)
+    if name is None:
         return None
-    path = cache / "evaluations" / f"{_key('reference', model.sha256, model.format, model, test, task)}.npz"
+    path = cache / "evaluations" / f"{_key('reference', model.sha256, name, model, test, task)}.npz"
     kept = (_read(path) or {}).get(_ANSWERS)
     if kept is None or len(kept) != len(test):
-        runs = _runs(model.path, model.format, model, test, task, f"{model.path.name}: its own answers", progress)
+        file = _File(path=model.path, format=model.format)
+        runs = _runs(file, model, test, task, f"{model.path.name}: its own answers", progress)
         kept = np.concatenate([answers(outputs, task, output=model.outputs[0].name) for _, outputs in runs])
         _write(path, {_ANSWERS: kept})
     return kept
@@ -97,22 +110,32 @@ def wanted_answers(
 _ANSWERS = "answers"
 
 
-def _key(what: str, sha256: str, file_format: str, model: Model, test: Dataset, task: Task) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """What is run, and in which runtime (None: the usual one)."""
+
+    path: Path
+    format: str
+    interface: Interface | None = None
+    runtime: str | None = None
+
+
+def _key(what: str, sha256: str, runtime: str, model: Model, test: Dataset, task: Task) -> str:
     """Everything that answers and scores hang on."""
     return content_key(
         rules=RULES, what=what, artifact=sha256, reference=model.sha256, data=test.sha256, kind=task.kind,
-        runtime=host_runtime_name(file_format), preprocessing=asdict(task.preprocessing),
+        runtime=runtime, preprocessing=asdict(task.preprocessing),
         inputs=[asdict(spec) for spec in model.inputs], metric=task.metric, metrics=task.metrics,
         characters=task.characters, function=None if task.function is None else function_sha256(task.function),
     )  # fmt: skip
 
 
 def _runs(
-    path: Path, file_format: str, model: Model, test: Dataset, task: Task, doing: str, progress: Progress | None
+    file: _File, model: Model, test: Dataset, task: Task, doing: str, progress: Progress | None
 ) -> Iterator[tuple[NDArray[np.intp], dict[str, Array]]]:
     """Yield (indices, raw outputs) of the whole test set, a few samples at a time."""
     doing = f"{doing} on {test.name}"
-    runtime = open_model(path, file_format, doing=doing)
+    runtime = open_file(file.path, file.format, file.interface, runtime=file.runtime, doing=doing)
     assert runtime is not None  # its name was found
     for start in range(0, len(test), CHUNK):
         indices = np.arange(start, min(start + CHUNK, len(test)))
@@ -150,24 +173,26 @@ def _refuse_foreign_labels(test: Dataset, outputs: Array) -> None:
         raise ModelError(f"{test.name} has the label {highest}, but the model knows classes 0 to {classes - 1}.")
 
 
-def host_outputs(artifact: Artifact, inputs: Mapping[str, Array], *, cache: Path) -> dict[str, Array] | None:
-    """Return all raw outputs of an artifact for `inputs` ([N, ...] by name), first axis = samples.
+def host_outputs(
+    artifact: Artifact, inputs: Mapping[str, Array], *, cache: Path, runtime: str | None = None
+) -> dict[str, Array] | None:
+    """Return all raw outputs of an artifact for `inputs` ([N, ...], both by the model's names), first axis = samples.
 
-    None where this machine has no runtime for the file's format. Kept in `cache` like accuracies.
+    None where this machine cannot have the `runtime` (see `evaluate`). Kept in `cache` like accuracies.
     """
-    runtime_name = host_runtime_name(artifact.format)
-    if runtime_name is None:
+    name = runtime_name(artifact.format, runtime)
+    if name is None:
         return None
     hashes = {name: [str(v.dtype), v.shape, sha256_of(np.ascontiguousarray(v).tobytes())] for name, v in inputs.items()}
-    key = content_key(rules=RULES, what="outputs", artifact=artifact.sha256, inputs=hashes, runtime=runtime_name)
+    key = content_key(rules=RULES, what="outputs", artifact=artifact.sha256, inputs=hashes, runtime=name)
     path = cache / "evaluations" / f"{key}.npz"
     kept = _read(path)
     if kept is not None and "names" in kept:
         return {name: kept[f"output{i}"] for i, name in enumerate(kept["names"].tolist())}
     doing = f"{artifact.recipe}: outputs on this machine"
-    runtime = open_model(artifact.path, artifact.format, doing=doing)
-    assert runtime is not None  # its name was found
-    outputs = stacked(list(run_each(runtime, inputs, doing=doing)))
+    opened = open_file(artifact.path, artifact.format, artifact.interface, runtime=runtime, doing=doing)
+    assert opened is not None  # its name was found
+    outputs = stacked(list(run_each(opened, inputs, doing=doing)))
     # Numbered, because an output's name may be anything and an archive's key may not.
     numbered = {f"output{i}": values for i, values in enumerate(outputs.values())}
     _write(path, {"names": np.asarray(list(outputs)), **numbered})

@@ -57,7 +57,7 @@ def _on_onnx(work: Work, proto: ModelProto, step: Step, doing: str) -> tuple[Mod
         case PruneTaylor():
             return prune_taylor(proto, step, _apprenticeship(work, doing))
         case PruneChannels():
-            return prune_channels(proto, step, _apprenticeship(work, doing))
+            return prune_channels(proto, step, _apprenticeship(work, doing), work.data)
         case Finetune():
             return train(proto, step, _apprenticeship(work, doing))
         case Distil():

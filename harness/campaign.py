@@ -183,8 +183,9 @@ def _store_candidates(store: Store, run_id: str, cells: Sequence[Cell], prepared
             notes.append(_failed(cell.cell_id, candidate.outcome, str(candidate.reason)))
             continue
         notes.append((cell.cell_id, "artifact", asdict(candidate.artifact)))
-        if candidate.host is not None:
-            notes.append((cell.cell_id, "host", candidate.host))
+        host = prepared.host(cell)
+        if host is not None:
+            notes.append((cell.cell_id, "host", host))
     store.add_notes(run_id, [note for note in notes if note[:2] not in known])
 
 

@@ -6,11 +6,8 @@ here. Nothing is timed in this stage.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import time
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..compression.apply import Artifact, apply_recipe
-from ..compression.cache import write_atomically
 from ..compression.data import Dataset, describe, golden_inputs, model_inputs
 from ..compression.errors import CompressionError, UnsupportedRecipeError
 from ..compression.evaluate import Evaluation, evaluate, host_outputs, wanted_answers
+from ..compression.interface import Interface
 from ..compression.model import Model, read_model
 from ..compression.recipe import Recipe
 from ..compression.task import Array, Task, subset_indices
@@ -29,7 +26,8 @@ from ..compression.userfunction import function_sha256
 from ..reports.record import ArtifactFacts, Outcome
 from ..targets.board import Board
 from .answers import packed
-from .plan import Cell, ModelPlan, Plan
+from .boardinputs import BoardInputs, InputFile, input_file
+from .plan import Cell, ModelPlan, Plan, expand
 from .provenance import digest
 from .taskdata import read_data
 
@@ -40,23 +38,6 @@ GOLDEN_SAMPLES = 8
 TIMING_SAMPLES = 16
 SAY_EVERY_S = 5.0
 BOARD_SAMPLES = {True: 100, False: 500}  # images judged on a board, by whether it is emulated
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputFile:
-    """An .npz of model inputs as it goes to a board."""
-
-    sha256: str
-    path: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoardInputs:
-    """What a board is sent for a model: golden, accuracy (None without a task) and timing inputs."""
-
-    golden: InputFile
-    accuracy: InputFile | None
-    timing: InputFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,20 +57,23 @@ class BoardJudgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One model through one recipe, or the reason why there is no artifact. `host`: the facts of its accuracy here."""
+    """One model through one recipe, or the reason why there is no artifact.
+
+    `hosts`: the facts of its accuracy on this machine by the runtime that judged it, a board's own; none without a task.
+    """
 
     model: str
     recipe: Recipe
     made: Artifact | None
     artifact: ArtifactFacts | None
-    host: Mapping[str, Any] | None
+    hosts: Mapping[str, Mapping[str, Any] | None]
     outcome: Outcome
     reason: str | None = None
 
     @property
     def quantized(self) -> bool:
         """Whether it computes in int8, so that chips may differ by whole steps."""
-        return any(step.kind.startswith("int8") for step in self.recipe.steps)
+        return any(step.kind.startswith("int8") or step.kind == "qat" for step in self.recipe.steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,6 +99,7 @@ class Prepared:
         self._sources = sources
         self._made = made
         self._cache = cache
+        self._turned: dict[tuple[str, Interface], BoardInputs] = {}
 
     @property
     def formats(self) -> Mapping[str, str]:
@@ -131,9 +116,31 @@ class Prepared:
         assert made is not None
         return made
 
+    def host(self, cell: Cell) -> Mapping[str, Any] | None:
+        """The facts of the accuracy on this machine, by the runtime of the cell."""
+        candidate = self.candidate(cell)
+        if cell.runtime not in candidate.hosts and candidate.made is not None:  # a board that came in later
+            source = self._sources[cell.model]
+            return _host(candidate.made, source, cell.runtime, self._cache, None)
+        return candidate.hosts.get(cell.runtime)
+
     def inputs(self, cell: Cell, board: Board) -> BoardInputs:
-        """The inputs of a cell on a board."""
-        return self._sources[cell.model].inputs[board_samples(self._plan, board)]
+        """The inputs of a cell on a board, as its file takes them."""
+        inputs = self._sources[cell.model].inputs[board_samples(self._plan, board)]
+        interface = self.artifact(cell).interface
+        if interface is None:
+            return inputs
+        key = (inputs.golden.sha256, interface)
+        if key not in self._turned:
+            self._turned[key] = inputs.turned(interface, self._cache)
+        return self._turned[key]
+
+    def in_models_terms(self, cell: Cell, outputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        """What a board's file gave, as the model gives it; as it is where outputs are missing."""
+        interface = self.artifact(cell).interface
+        if interface is None or any(port.file_name not in outputs for port in interface.outputs):
+            return outputs
+        return interface.from_file(outputs)
 
     def files(self, cell: Cell, board: Board) -> dict[str, Path]:
         """Everything that a cell needs on a board, by sha256."""
@@ -145,7 +152,7 @@ class Prepared:
         """Raw outputs of this machine for the golden inputs; None where it has no runtime for the format."""
         source = self._sources[cell.model]
         inputs = _golden(source.test, source.model, source.task, self._plan.seed)
-        return host_outputs(self.artifact(cell), inputs, cache=self._cache)
+        return host_outputs(self.artifact(cell), inputs, cache=self._cache, runtime=cell.runtime)
 
     def judged(self, cell: Cell, board: Board) -> BoardJudgement | None:
         """What the answers of a board are judged by; None without a task, or where nobody knows the right answers."""
@@ -160,7 +167,9 @@ class Prepared:
             output=source.model.outputs[0].name,
             indices=source.judged[board_samples(self._plan, board)],
             wanted=wanted,
-            host=evaluate(self.artifact(cell), source.model, source.test, source.task, cache=self._cache),
+            host=evaluate(
+                self.artifact(cell), source.model, source.test, source.task, cache=self._cache, runtime=cell.runtime
+            ),
         )
 
 
@@ -201,9 +210,11 @@ def read_sources(plan: Plan, *, cache: Path) -> Mapping[str, Source]:
 def prepare(plan: Plan, sources: Mapping[str, Source], *, cache: Path, progress: Progress) -> Prepared:
     """Make every candidate of a plan and judge it on this machine. A candidate that cannot be made has a reason."""
     made: dict[tuple[str, str], Candidate] = {}
+    runtimes = _runtimes(plan, sources)
     for name, source in sources.items():
         for recipe in plan.recipes:
-            candidate = _candidate(name, recipe, source, cache, _Seldom(progress.about(name)))
+            judges = runtimes.get((name, recipe.name), [])
+            candidate = _candidate(name, recipe, source, judges, plan, cache, _Seldom(progress.about(name)))
             made[name, recipe.name] = candidate
             progress.say(f"{name}/{recipe.name}: {_told(candidate)}")
     return Prepared(plan, sources, made, cache)
@@ -212,12 +223,19 @@ def prepare(plan: Plan, sources: Mapping[str, Source], *, cache: Path, progress:
 def _told(candidate: Candidate) -> str:
     if candidate.artifact is None:
         return f"{candidate.outcome}: {candidate.reason}"
-    accuracy = (
-        ""
-        if candidate.host is None or candidate.host["host"] is None
-        else f", accuracy {candidate.host['host']:.2%} on this machine"
-    )
-    return f"{candidate.artifact.bytes / 1000:.0f} kB{accuracy}"
+    known = {name: facts["host"] for name, facts in candidate.hosts.items() if facts and facts["host"] is not None}
+    told = [f", accuracy {share:.2%} in {name} on this machine" for name, share in known.items()]
+    return f"{candidate.artifact.bytes / 1000:.0f} kB{''.join(told)}"
+
+
+def _runtimes(plan: Plan, sources: Mapping[str, Source]) -> dict[tuple[str, str], list[str]]:
+    """By which runtimes each candidate is judged on this machine: those that it will meet on the boards."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for cell in expand(plan, {name: source.model.format for name, source in sources.items()}):
+        judges = found.setdefault((cell.model, cell.recipe), [])
+        if cell.skip is None and cell.runtime not in judges:
+            judges.append(cell.runtime)
+    return found
 
 
 def _source(entry: ModelPlan, seed: int, sizes: set[int], cache: Path) -> Source:
@@ -228,12 +246,12 @@ def _source(entry: ModelPlan, seed: int, sizes: set[int], cache: Path) -> Source
     judged: dict[int, np.ndarray[Any, np.dtype[np.intp]]] = {}
 
     def file(indices: np.ndarray[Any, np.dtype[np.intp]]) -> InputFile:
-        return _input_file(model_inputs(test, model, task, indices), cache)
+        return input_file(model_inputs(test, model, task, indices), cache)
 
     for size in sizes:
         judged[size] = subset_indices(len(test), size, seed)
         inputs[size] = BoardInputs(
-            golden=_input_file(_golden(test, model, task, seed), cache),
+            golden=input_file(_golden(test, model, task, seed), cache),
             accuracy=file(judged[size]) if task.metric else None,
             timing=file(subset_indices(len(test), TIMING_SAMPLES, seed + 1)),
         )
@@ -244,27 +262,6 @@ def _source(entry: ModelPlan, seed: int, sizes: set[int], cache: Path) -> Source
 
 def _golden(test: Dataset, model: Model, task: Task, seed: int) -> dict[str, Array]:
     return golden_inputs(test, model, task, samples=GOLDEN_SAMPLES, seed=seed)
-
-
-def _input_file(arrays: Mapping[str, Array], cache: Path) -> InputFile:
-    data = _npz(arrays)
-    sha256 = hashlib.sha256(data).hexdigest()
-    path = cache / "inputs" / f"{sha256}.npz"
-    if not path.exists():
-        write_atomically(path, data)
-    return InputFile(sha256=sha256, path=path)
-
-
-def _npz(arrays: Mapping[str, Array]) -> bytes:
-    """An .npz of arrays under any names, the same bytes for the same arrays (numpy's own takes names as keywords)."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, values in arrays.items():
-            entry = zipfile.ZipInfo(f"{name}.npy")  # dated 1980: no clock in the bytes
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            with archive.open(entry, "w") as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(values), allow_pickle=False)
-    return buffer.getvalue()
 
 
 class _Seldom:
@@ -280,10 +277,21 @@ class _Seldom:
             self._say(f"{what}, {done} of {of}")
 
 
-def _candidate(name: str, recipe: Recipe, source: Source, cache: Path, seldom: _Seldom) -> Candidate:
+def _candidate(
+    name: str, recipe: Recipe, source: Source, judges: Sequence[str], plan: Plan, cache: Path, seldom: _Seldom
+) -> Candidate:
     try:
-        artifact = apply_recipe(source.model, recipe, source.calibration, source.task, cache=cache, progress=seldom)
-        evaluation = evaluate(artifact, source.model, source.test, source.task, cache=cache, progress=seldom)
+        artifact = apply_recipe(
+            source.model,
+            recipe,
+            source.calibration,
+            source.task,
+            cache=cache,
+            train=source.train,
+            folder=None if plan.path is None else plan.path.parent,
+            progress=seldom,
+        )
+        hosts = {runtime: _host(artifact, source, runtime, cache, seldom) for runtime in judges}
     except UnsupportedRecipeError as error:
         return _failed(name, recipe, Outcome.UNSUPPORTED, error)
     except CompressionError as error:
@@ -296,9 +304,18 @@ def _candidate(name: str, recipe: Recipe, source: Source, cache: Path, seldom: _
         path=str(artifact.path),
         notes=artifact.notes,
     )
+    return Candidate(model=name, recipe=recipe, made=artifact, artifact=facts, hosts=hosts, outcome=Outcome.OK)
+
+
+def _host(
+    artifact: Artifact, source: Source, runtime: str, cache: Path, seldom: _Seldom | None
+) -> Mapping[str, Any] | None:
+    """The facts of the accuracy that an artifact has on this machine in a board's runtime."""
+    evaluation = evaluate(
+        artifact, source.model, source.test, source.task, cache=cache, runtime=runtime, progress=seldom
+    )
     judged = host_facts(source.task, evaluation)
-    host = None if judged is None else {**judged, **_judged_file(artifact, evaluation)}
-    return Candidate(model=name, recipe=recipe, made=artifact, artifact=facts, host=host, outcome=Outcome.OK)
+    return None if judged is None else {**judged, **_judged_file(artifact, evaluation)}
 
 
 def _judged_file(artifact: Artifact, evaluation: Evaluation | None) -> Mapping[str, Any]:
@@ -309,7 +326,7 @@ def _judged_file(artifact: Artifact, evaluation: Evaluation | None) -> Mapping[s
 
 def _failed(name: str, recipe: Recipe, outcome: Outcome, error: CompressionError) -> Candidate:
     reason = " ".join(str(error).split())
-    return Candidate(model=name, recipe=recipe, made=None, artifact=None, host=None, outcome=outcome, reason=reason)
+    return Candidate(model=name, recipe=recipe, made=None, artifact=None, hosts={}, outcome=outcome, reason=reason)
 
 
 def host_facts(task: Task, evaluation: Evaluation | None) -> Mapping[str, Any] | None:

@@ -20,14 +20,14 @@ def judge_check(event: Mapping[str, Any], prepared: Prepared, cell: Cell) -> dic
     judged = None if event.get("accuracy") is None else prepared.judged(cell, cell.board)
     if judged is not None:
         try:
-            facts |= _accuracy(event["accuracy"], judged)
+            facts |= _accuracy(prepared.in_models_terms(cell, event["accuracy"]), judged)
         except CompressionError as error:
             return {**facts, "reason": f"the board's outputs cannot be judged: {' '.join(str(error).split())}"}
     host = prepared.golden_on_host(cell)
     if host is not None:
         answers = facts.get("agreement")
         result = compare(
-            event["golden"],
+            prepared.in_models_terms(cell, event["golden"]),
             host,
             quantized=prepared.candidate(cell).quantized,
             judged_by_answers=answers is not None,
