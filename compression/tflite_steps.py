@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,18 @@ from .openfile import open_file
 from .recipe import Step
 from .stepkinds import Fp16, Int8Dynamic, Int8Static, Tflite
 from .task import Array, subset_indices
+from .tflite_by_torch import convert_by_torch
 from .tflite_convert import convert_onnx
 from .tflite_ports import read_ports
 from .tflite_quantize import to_fp16, to_int8_dynamic, to_int8_static
-from .toolenv import Say
 from .work import SEED, Made, Notes, Stepped, Work, artifact_path, calibration, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from onnx import ModelProto
+
+Convert = Callable[[], bytes]
 
 ASKED_SAMPLES = 4  # real inputs whose answers tell which port is which
 
@@ -37,9 +40,13 @@ def to_tflite(work: Work, before: Made, proto: ModelProto, step: Tflite, doing: 
         if work.progress is not None:
             work.progress(what, 0, 1)
 
-    content, via = _converted(work, proto, step, say)
     indices = subset_indices(len(work.data), ASKED_SAMPLES, SEED)
     inputs = model_inputs(work.data, work.model, work.task, indices)
+
+    def by_torch() -> bytes:
+        return convert_by_torch(proto, work.model.inputs, inputs, doing=doing, say=say)
+
+    content, via = _converted(step, lambda: convert_onnx(proto, work.model.inputs, say=say), by_torch)
     reference = _run(artifact_path(work, before), "onnx", inputs, doing)
     kept = scratch(work) / f"converted-{before.sha256[:16]}.tflite"
     try:
@@ -57,18 +64,18 @@ def to_tflite(work: Work, before: Made, proto: ModelProto, step: Tflite, doing: 
     return Stepped(content=content, notes=(f"tflite: converted by {via}",), format="tflite", interface=interface)
 
 
-def _converted(work: Work, proto: ModelProto, step: Tflite, say: Say) -> tuple[bytes, str]:
+def _converted(step: Tflite, by_onnx2tf: Convert, by_torch: Convert) -> tuple[bytes, str]:
     """Return (file, by what): `auto` takes PyTorch's converter where no Python for onnx2tf is to be had."""
     if step.via == "litert-torch":
-        return convert_by_torch(proto, work.model.inputs, say=say), step.via
+        return by_torch(), step.via
     try:
-        return convert_onnx(proto, work.model.inputs, say=say), "onnx2tf"
+        return by_onnx2tf(), "onnx2tf"
     except UnsupportedRecipeError as error:
         if step.via != "auto":
             raise
         lacking = error
     try:
-        return convert_by_torch(proto, work.model.inputs, say=say), "litert-torch"
+        return by_torch(), "litert-torch"
     except UnsupportedRecipeError:
         raise lacking from None
 
