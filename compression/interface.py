@@ -58,11 +58,11 @@ class Interface:
 
 def from_json(data: Mapping[str, Any]) -> Interface:
     """Return the interface that `as_json` wrote. Raises KeyError or TypeError for anything else."""
-    ports = {side: tuple(Port(**{**port, "axes": tuple(port["axes"])}) for port in data[side]) for side in _SIDES}
-    return Interface(inputs=ports["inputs"], outputs=ports["outputs"])
+    return Interface(inputs=_from_json(data["inputs"]), outputs=_from_json(data["outputs"]))
 
 
-_SIDES = ("inputs", "outputs")
+def _from_json(ports: Sequence[Mapping[str, Any]]) -> tuple[Port, ...]:
+    return tuple(Port(**{**port, "axes": tuple(port["axes"])}) for port in ports)
 
 
 def same(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Interface:

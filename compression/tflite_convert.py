@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import CompressionError, UnsupportedRecipeError
 from .foreign import disk_error, foreign_errors
@@ -67,7 +67,8 @@ def with_fixed_shapes(proto: ModelProto, model_inputs: Sequence[TensorSpec]) -> 
             if dimension.HasField("dim_param"):
                 dimension.Clear()
     with foreign_errors("Simplifying the graph for TFLite"):
-        return slim(copy)
+        slimmed: Any = slim(copy)
+    return slimmed
 
 
 def _result(path: Path, finished: Finished) -> bytes:

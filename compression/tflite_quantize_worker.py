@@ -38,7 +38,7 @@ def prepared(data: bytes, *, float_weights: bool) -> Any:
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
     if len(model.subgraphs) != 1:
         raise RefusedError("unsupported", "the file holds several graphs (loops or branches)")
     refuse_compressed(model.subgraphs[0])
