@@ -1,4 +1,7 @@
-"""Read how the inputs and outputs of a .tflite file are quantized; see tflite_file.py for the encoding."""
+"""Read what else a .tflite file says: how its ports are quantized, which custom operators it wants.
+
+See tflite_file.py for the encoding.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from .tflite_file import _INPUTS, _OUTPUTS, _SUBGRAPHS, _TENSORS, _read, _Table,
 
 _QUANTIZATION = 4  # table Tensor of schema.fbs
 _SCALE, _ZERO_POINT = 2, 3  # table QuantizationParameters
+_OPERATOR_CODES = 1  # table Model
+_CUSTOM_CODE = 1  # table OperatorCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,15 @@ def read_ports(data: bytes, *, where: str) -> FilePorts:
             inputs=_ports(inputs, tensors, graph.ints(_INPUTS)), outputs=_ports(outputs, tensors, graph.ints(_OUTPUTS))
         )
     except (struct.error, IndexError) as error:
+        raise ModelError(f"{where} is a damaged TFLite file: its tables point outside the file.") from error
+
+
+def custom_operators(data: bytes, *, where: str) -> tuple[str, ...]:
+    """Return the names of the operators that are not TensorFlow Lite's own. Raises ModelError for a damaged file."""
+    try:
+        codes = _Table(data, _read(data, "<I", 0)).tables(_OPERATOR_CODES)
+        return tuple(name for code in codes if (name := code.text(_CUSTOM_CODE)))
+    except struct.error as error:
         raise ModelError(f"{where} is a damaged TFLite file: its tables point outside the file.") from error
 
 

@@ -53,7 +53,7 @@ def test_a_constant_output_is_measured_by_its_magnitude() -> None:
 def test_a_changed_shape_or_a_lost_output_is_refused() -> None:
     with pytest.raises(CompressionError, match=r"`logits` from the shape \[2, 3\] to \[2, 2\]"):
         compare(BEFORE, {"logits": np.zeros((2, 2), np.float32)})
-    with pytest.raises(CompressionError, match="`logits` from the shape .* to nothing"):
+    with pytest.raises(CompressionError, match=r"`logits` from the shape .* to nothing"):
         compare(BEFORE, {})
 
 
