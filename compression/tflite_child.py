@@ -12,6 +12,7 @@ import sys
 import time
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,10 +122,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Let a worker go: it ends at the end of its stdin; one that hangs in C++ is killed."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            try:
+            with suppress(OSError):  # a half-sent request to a process that died
                 pipe.close()
-            except OSError:
-                pass  # a half-sent request to a process that died
     try:
         process.wait(0.5)
     except subprocess.TimeoutExpired:

@@ -12,13 +12,14 @@ import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import CompressionError, UnsupportedRecipeError
 from .foreign import disk_error, foreign_errors
 from .program import Finished, death, run_program
 from .tensor import TensorSpec
 from .tflite_file import is_tflite
+from .tflite_ports import custom_operators
 from .toolenv import ONNX2TF, Say, silent, tool_env
 
 if TYPE_CHECKING:
@@ -67,14 +68,24 @@ def with_fixed_shapes(proto: ModelProto, model_inputs: Sequence[TensorSpec]) -> 
             if dimension.HasField("dim_param"):
                 dimension.Clear()
     with foreign_errors("Simplifying the graph for TFLite"):
-        return slim(copy)
+        slimmed: Any = slim(copy)
+    return slimmed
 
 
 def _result(path: Path, finished: Finished) -> bytes:
     if path.is_file() and finished.code == 0:
         data = path.read_bytes()
         if is_tflite(data[:8]):
+            _refuse_custom(data)
             return data
     if finished.code == 0:
         raise CompressionError(f"{_DOING}: onnx2tf wrote no file: {finished.last_line}.")
     raise CompressionError(f"{_DOING}: onnx2tf {death(finished.code)}: {finished.last_line}.")
+
+
+def _refuse_custom(data: bytes) -> None:
+    """Refuse a file with operators that no runtime has: onnx2tf writes what it cannot convert as `ONNX_<OPERATOR>`."""
+    lost = [name for name in custom_operators(data, where="onnx2tf's file") if name.startswith("ONNX_")]
+    if lost:
+        names = ", ".join(sorted({name.removeprefix("ONNX_") for name in lost}))
+        raise UnsupportedRecipeError(f"{_DOING}: TFLite has no counterpart for the ONNX operators {names}.")

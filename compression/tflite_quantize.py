@@ -28,6 +28,10 @@ from .words import nearest
 TIMEOUT_S = 1800.0
 _WORKER = Path(__file__).with_name("tflite_quantize_worker.py")
 
+# What ai-edge-quantizer would turn into a form that tflite-runtime 2.14 refuses to load
+_NO_DYNAMIC_KERNEL = ("CONV_2D_TRANSPOSE",)
+_NO_INT8_KERNEL = ("SQRT", "DIV")
+
 Rule = dict[str, Any]  # one entry of ai-edge-quantizer's recipe; of those that fit an operator the last counts
 
 
@@ -80,7 +84,7 @@ def dynamic_rules() -> list[Rule]:
     """8-bit weights, a scale a channel, but a single scale for fully connected layers: see the top of this file."""
     everything = _weights("CHANNELWISE")
     fully_connected = {**_weights("TENSORWISE"), "operation": "FULLY_CONNECTED"}
-    return [everything, fully_connected]
+    return [everything, fully_connected, *_left_alone(_NO_DYNAMIC_KERNEL)]
 
 
 def static_rules(*, per_channel: bool) -> list[Rule]:
@@ -88,11 +92,12 @@ def static_rules(*, per_channel: bool) -> list[Rule]:
     rule = _weights("CHANNELWISE" if per_channel else "TENSORWISE")
     activations = {"num_bits": 8, "symmetric": False, "granularity": "TENSORWISE", "dtype": "INT"}
     rule["op_config"] = {**rule["op_config"], "activation_tensor_config": activations}
-    ports = ({"regex": ".*", "operation": port, "algorithm_key": "no_quantize", "op_config": {}} for port in _PORTS)
-    return [rule, *ports]
+    return [rule, *_left_alone(("INPUT", "OUTPUT", *_NO_INT8_KERNEL))]
 
 
-_PORTS = ("INPUT", "OUTPUT")
+def _left_alone(operations: Sequence[str]) -> list[Rule]:
+    everywhere = {"regex": ".*", "algorithm_key": "no_quantize", "op_config": {}}
+    return [{**everywhere, "operation": operation} for operation in operations]
 
 
 def _weights(granularity: str) -> Rule:
@@ -133,7 +138,9 @@ def _run(folder: Path, kind: str) -> None:
     if finished.code != 0:
         raise CompressionError(f"{kind}: ai-edge-quantizer {death(finished.code)} over the file: it may be damaged.")
     answer: Mapping[str, Any] = json.loads((folder / "answer.json").read_text())
-    sentence = f"{kind}: {answer.get('error', '').strip().splitlines()[0].rstrip('.')[:240] if 'error' in answer else ''}."
+    sentence = (
+        f"{kind}: {answer.get('error', '').strip().splitlines()[0].rstrip('.')[:240] if 'error' in answer else ''}."
+    )
     match answer["kind"]:
         case "ok":
             return

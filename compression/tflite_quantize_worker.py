@@ -38,10 +38,13 @@ def prepared(data: bytes, *, float_weights: bool) -> Any:
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
     if len(model.subgraphs) != 1:
         raise RefusedError("unsupported", "the file holds several graphs (loops or branches)")
     refuse_compressed(model.subgraphs[0])
+    # Files of the first years leave the field that the quantizer reads at 0, which is ADD: it would quantize nothing.
+    for code in model.operatorCodes:
+        code.builtinCode = opcode(code)
     if widen_weights(model) and float_weights:
         raise RefusedError("unsupported", "the weights of the file are 16-bit floats already")
     add_signature(model)
@@ -64,20 +67,23 @@ def widen_weights(model: Any) -> bool:
 
     graph = model.subgraphs[0]
     kept: list[Any] = []
+    widened: set[int] = set()  # buffers, as several tensors may share one
     for operator in graph.operators:
-        source = graph.tensors[operator.inputs[0]] if len(operator.inputs) else None
-        stored = None if source is None else model.buffers[source.buffer].data
-        widens = opcode(model, operator) == schema.BuiltinOperator.DEQUANTIZE
-        if not widens or stored is None or source is None or type_name(source) != "FLOAT16":
+        widens = model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.DEQUANTIZE
+        source = graph.tensors[operator.inputs[0]] if widens else None
+        if source is None or type_name(source) != "FLOAT16" or model.buffers[source.buffer].data is None:
             kept.append(operator)
             continue
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(bytes(stored), np.float16).astype(np.float32).view(np.uint8)
-        graph.tensors[operator.outputs[0]].buffer = len(model.buffers)
-        model.buffers.append(buffer)
-    changed = len(kept) < len(graph.operators)
+        buffer = model.buffers[source.buffer]
+        if source.buffer not in widened:
+            buffer.data = np.frombuffer(bytes(buffer.data), np.float16).astype(np.float32).view(np.uint8)
+            widened.add(source.buffer)
+        graph.tensors[operator.outputs[0]].buffer = source.buffer
+    for tensor in graph.tensors:
+        if tensor.buffer in widened and type_name(tensor) == "FLOAT16":
+            tensor.buffer = 0  # the empty one: nothing reads the narrow constant any more
     graph.operators = kept
-    return changed
+    return bool(widened)
 
 
 def add_signature(model: Any) -> None:
@@ -159,9 +165,8 @@ def type_name(tensor: Any) -> str:
     return next((name for name, code in vars(schema.TensorType).items() if code == tensor.type), "")
 
 
-def opcode(model: Any, operator: Any) -> int:
-    """Return the number of the builtin operator; old files keep it in a field of one byte."""
-    code = model.operatorCodes[operator.opcodeIndex]
+def opcode(code: Any) -> int:
+    """Return the number of a builtin operator; old files keep it in a field of one byte."""
     return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
 
 

@@ -1,7 +1,7 @@
 """Run a .tflite file in a process of its own: `python tflite_worker.py MODULE MODEL`.
 
-The interpreter is C++ and reads files from outside: a damaged one can end its process. This file is run by the Python of
-a side environment (3.10 or newer, with numpy and a runtime), so it imports nothing of this project. Requests come on
+The interpreter is C++ and reads files from outside: a damaged one can end its process. This file is run by the Python
+of a side environment (3.10 or newer, with numpy and a runtime), so it imports nothing of this project. Requests come on
 stdin and answers go to stdout as frames: the length of a JSON header (4 bytes, big-endian), the header, then the bytes
 of the tensors it lists.
 """
