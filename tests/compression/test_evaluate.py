@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from hilbench.compression.apply import Artifact, apply_recipe
-from hilbench.compression.data import golden_inputs, model_inputs, random_data
+from hilbench.compression.data import Dataset, golden_inputs, model_inputs, random_data
 from hilbench.compression.errors import ModelError
 from hilbench.compression.evaluate import Evaluation, evaluate, host_outputs
 from hilbench.compression.model import read_model
 from hilbench.compression.recipe import BUILT_IN, parse_recipe
 from hilbench.compression.task import Task, max_abs_diff
+from hilbench.compression.userfunction import FunctionName
 
 # Measured: 2473 of 2500 right for fp32, fp16 and both int8; 2466 for both pruned ones. The bounds leave room for other
 # processors' rounding and for other versions of the quantizer.
@@ -51,6 +52,8 @@ def test_an_accuracy_is_measured_once(digits: Any, shared_cache: Path) -> None:
         progress=lambda doing, *_: ran.append(doing),
     )  # fmt: skip
     assert again is not None
+    assert again.predictions is not None
+    assert first.predictions is not None
     assert (again.score, ran) == (first.score, [])
     assert np.array_equal(again.predictions, first.predictions)
 
@@ -101,6 +104,51 @@ def test_labels_that_the_model_does_not_know_are_refused(digits: Any, shared_cac
     spoiled = replace(digits.test, labels=labels, sha256="spoiled")
     with pytest.raises(ModelError, match="has the label 10, but the model knows classes 0 to 9"):
         evaluate(_make(digits, "fp32", shared_cache), digits.model, spoiled, digits.task, cache=shared_cache)
+
+
+def test_top5_is_reported_beside_top1(digits: Any, shared_cache: Path) -> None:
+    task = replace(digits.task, metrics=("top1", "top5"))
+    found = evaluate(_make(digits, "fp32", shared_cache), digits.model, digits.test, task, cache=shared_cache)
+    assert found is not None
+    assert found.metric == "top1"
+    assert found.score.accuracy < found.beside["top5"].accuracy <= 1
+    assert _judge(digits, "fp32", shared_cache).beside == {}
+
+
+def test_agreement_needs_no_labels_and_is_whole_for_the_model_itself(digits: Any, shared_cache: Path) -> None:
+    task, few = replace(digits.task, kind="agreement"), _first(digits.test, 200)
+    assert few.labels is None
+    ratio = {"fp32": [], "pruned": [{"prune-l1": {"ratio": 0.8}}]}
+    scores: dict[str, float] = {}
+    for name, recipe in ratio.items():
+        artifact = _make(digits, recipe or "fp32", shared_cache)
+        found = evaluate(artifact, digits.model, few, task, cache=shared_cache)
+        assert found is not None
+        assert found.metric == "agreement"
+        scores[name] = found.score.accuracy
+    assert scores["fp32"] == 1
+    assert scores["pruned"] < 0.6
+
+
+def test_a_metric_of_ones_own_is_asked_again_once_its_text_changed(
+    digits: Any, shared_cache: Path, tmp_path: Path
+) -> None:
+    few = _first(digits.test, 100)
+    task = replace(digits.task, kind="custom", function=FunctionName(written="mine.py:sure", folder=tmp_path))
+    for share in (0.5, 0.25):
+        (tmp_path / "mine.py").write_text(
+            f"def sure(outputs, labels):\n    return [{share}] * len(outputs['logits'])\n"
+        )
+        found = evaluate(_make(digits, "fp32", shared_cache), digits.model, few, task, cache=shared_cache)
+        assert found is not None
+        assert (found.metric, found.predictions, found.score.samples) == ("custom:sure", None, 100)
+        assert found.score.accuracy == share
+        assert found.score.ci_low < share < found.score.ci_high
+
+
+def _first(data: Dataset, samples: int) -> Dataset:
+    arrays = {name: values[:samples] for name, values in data.arrays.items()}
+    return replace(data, sha256=f"{data.sha256}-{samples}", arrays=arrays, labels=None)
 
 
 def test_a_tflite_model_runs_on_the_host_where_its_runtime_is_installed(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_characters_come_from_a_file_or_from_the_models_metadata(
     file.write_bytes("\ufeffa\r\nb\r\n \r\n".encode())
     assert read_characters(file) == ("a", "b", " ")
     assert embedded_characters(read_model(save_model(spoil=embed))) == ("a", "b", "\u2028")
-    with pytest.raises(ModelError, match="holds no character set .*: name a file with one character a line"):
+    with pytest.raises(ModelError, match=r"holds no character set .*: name a file with one character a line"):
         embedded_characters(read_model(save_model()))
     file.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(ModelError, match="cannot be read as UTF-8"):
