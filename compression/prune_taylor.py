@@ -33,7 +33,7 @@ Scores = dict[str, NDArray[np.float64]]  # importance of each weight, by the ten
 def prune_taylor(
     proto: ModelProto, step: PruneTaylor, apprenticeship: Apprenticeship
 ) -> tuple[ModelProto, tuple[str, ...]]:
-    """Return (the model with a share `ratio` of its weights at zero, notes); the proto given is changed in place.
+    """Return (the model with a share `ratio` of its weights at zero, notes); the proto given is left as it is.
 
     Raises UnsupportedRecipeError without labelled training data or where nothing can be pruned, RecipeError for an
     excluded name that the model lacks.
@@ -51,8 +51,10 @@ def prune_taylor(
             take(module)
             zeros = _least(_scores(module, layers), step.ratio * number / step.rounds, step.scope)
             _zero_in_torch(module, layers, zeros)
-    report = _zero_in_file(proto, layers, zeros)
-    return proto, (sparsity_note(report).replace("prune-l1", step.kind, 1),)
+    pruned = type(proto)()
+    pruned.CopyFrom(proto)
+    report = _zero_in_file(pruned, layers, zeros)
+    return pruned, (sparsity_note(report).replace("prune-l1", step.kind, 1),)
 
 
 def _prunable(proto: ModelProto, module: nn.Module, step: PruneTaylor) -> tuple[Layer, ...]:

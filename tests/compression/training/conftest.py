@@ -91,8 +91,8 @@ def net_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def workshop(net_file: Path, tmp_path: Path) -> Workshop:
+@pytest.fixture(scope="session")
+def shop(net_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     model, task, train, test = read_model(net_file), Task(kind="classification"), bars(192, 1), bars(90, 2)
     proto = load_proto(model)
     inputs = model_inputs(test, model, task)
@@ -102,10 +102,20 @@ def workshop(net_file: Path, tmp_path: Path) -> Workshop:
         return float((answers.argmax(1) == test.labels).mean())
 
     apprenticeship = Apprenticeship(
-        model=model, task=task, train=train, teacher=proto, checkpoints=tmp_path / "checkpoints", doing="lean of net"
+        model=model,
+        task=task,
+        train=train,
+        teacher=proto,
+        checkpoints=tmp_path_factory.mktemp("kept"),
+        doing="lean of net",
     )
     few = {name: values[:4] for name, values in inputs.items()}
     return Workshop(model, proto, apprenticeship, few, accuracy)
+
+
+@pytest.fixture
+def workshop(shop: Workshop, tmp_path: Path) -> Workshop:
+    return replace(shop, apprenticeship=replace(shop.apprenticeship, checkpoints=tmp_path / "checkpoints"))
 
 
 @pytest.fixture
