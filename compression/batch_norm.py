@@ -48,7 +48,6 @@ def put_back(module: GraphModule, batches: Sequence[Tensor]) -> tuple[str, ...]:
 
 def fold(module: nn.Module, names: Sequence[str]) -> None:
     """Make each of the pairs that `put_back` made one convolution with a bias again, in evaluation mode."""
-    from torch import nn
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     for name in names:

@@ -33,8 +33,8 @@ def to_torch(
 ) -> GraphModule:
     """Return the model as a module of torch, in evaluation mode; its operators are named by `repairs.layer_name`.
 
-    `samples` are a few real inputs ([N, ...] by name): torch takes them all at once, and all its
-    outputs must agree with onnxruntime's within TOLERANCE. Raises UnsupportedRecipeError for an operator that cannot be converted and
+    `samples` are a few real inputs ([N, ...] by name): torch takes them all at once, and all its outputs must agree
+    with onnxruntime's within TOLERANCE. Raises UnsupportedRecipeError for an operator that cannot be converted and
     CompressionError, with the figures, for outputs that differ.
     """
     libraries.require("torch", "onnxslim", "onnx2torch", what=doing)
@@ -111,4 +111,6 @@ def outputs_of(module: nn.Module, inputs: Mapping[str, Array], *, doing: str) ->
 
 def as_tuple(outputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Return what a module gave as a tuple of tensors, also where it gave a single one."""
-    return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
+    from torch import Tensor
+
+    return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)

@@ -31,7 +31,7 @@ def labelled_data(kind: str, apprenticeship: Apprenticeship) -> Dataset:
     data = apprenticeship.train
     if data is None or data.labels is None or len(apprenticeship.model.inputs) != 1:
         raise UnsupportedRecipeError(
-            f"`{kind}` takes gradients on labelled training data of a model with one input: `train:` in the plan's task."
+            f"`{kind}` needs labelled training data (`train:` in the plan's task) and a model with one input."
         )
     return data
 

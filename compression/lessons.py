@@ -116,6 +116,11 @@ def scores(output: Tensor, meaning: Meaning) -> Tensor:
     return output.clamp_min(_LEAST).log() if meaning == "probabilities" else output
 
 
+def constant_answer(meaning: Meaning, output: Tensor) -> float:
+    """Return the number that, everywhere in an output, says nothing: equal shares of the classes, or 0."""
+    return 1 / scores(output, meaning).shape[-1] if meaning == "probabilities" else 0.0
+
+
 def _distance(meaning: Meaning, temperature: float, output: Tensor, answers: Tensor) -> Tensor:
     from torch.nn import functional
 

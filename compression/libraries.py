@@ -35,7 +35,7 @@ def require(*modules: str, what: str) -> None:
     missing = [_DISTRIBUTIONS[name] for name in modules if find_spec(name) is None]
     if missing:
         raise UnsupportedRecipeError(
-            f"{what} needs {', '.join(missing)} of the extra `train`: pip install -c constraints.txt "
+            f"{what} needs the extra `train` ({', '.join(missing)} not found): pip install -c constraints.txt "
             "'hilbench[train]' and pip install --no-deps onnx2torch==1.5.15"
         )
     _stand_in_for_torchvision()

@@ -91,7 +91,7 @@ def _cut(
     try:
         pruner = torch_pruning.pruner.BasePruner(
             module,
-            tuple(examples),
+            tuple(examples),  # pyright: ignore[reportArgumentType]  annotated for one input
             importance=_importance(step),
             global_pruning=step.scope == "global",
             pruning_ratio=step.ratio,

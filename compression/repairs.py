@@ -36,7 +36,7 @@ def normalised(proto: ModelProto, inputs: Sequence[TensorSpec]) -> ModelProto:
     for index, node in enumerate(copy.graph.node):
         node.name = layer_name(index)
     _fix_inputs(copy.graph, inputs)
-    slim = onnxslim.slim(copy, skip_optimizations=_LEFT_OUT)
+    slim = onnxslim.slim(copy, skip_optimizations=_LEFT_OUT)  # pyright: ignore[reportArgumentType]  wrongly annotated
     inferred = onnx.shape_inference.infer_shapes(slim, data_prop=True)
     sizes, constants = _known_sizes(inferred.graph), _constants(inferred.graph)
     for node in inferred.graph.node:

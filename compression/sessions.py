@@ -29,9 +29,7 @@ def open_proto(proto: ModelProto, *, doing: str) -> Session:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors come as exceptions
     with foreign_errors(doing):
-        session = onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     at_once = all(not isinstance(value.shape[0], int) for value in session.get_inputs())
 

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 OPSET = 18
 
 
-def export_onnx(
-    module: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str], *, doing: str
-) -> ModelProto:
+def export_onnx(module: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str], *, doing: str) -> ModelProto:
     """Return the module, in evaluation mode, as a model with these inputs and these names of outputs, in order.
 
     The first dimension is free where the input's is free, else 1. Raises CompressionError where torch cannot export it.

@@ -16,7 +16,7 @@ from .data import Dataset, model_inputs
 from .errors import ModelError, UnsupportedRecipeError
 from .foreign import foreign_errors
 from .frontend import compare, to_torch
-from .lessons import Lesson, Meaning, Teaching, meaning_of
+from .lessons import Lesson, Teaching, meaning_of
 from .model import load_proto, read_model
 from .sessions import open_proto
 from .task import Array, subset_indices
@@ -48,9 +48,7 @@ def train(
     module, folded = _pupil(proto, step, data, apprenticeship, few)
     lesson = lesson_of(step, data, apprenticeship)
     checkpoint = checkpoint_path(apprenticeship, step, proto)
-    report = fit(
-        module, lesson, checkpoint=checkpoint, doing=apprenticeship.doing, progress=apprenticeship.progress
-    )
+    report = fit(module, lesson, checkpoint=checkpoint, doing=apprenticeship.doing, progress=apprenticeship.progress)
     batch_norm.fold(module.eval(), folded)
     names = [spec.name for spec in apprenticeship.model.outputs]
     trained = export_onnx(module, apprenticeship.model.inputs, names, doing=apprenticeship.doing)
@@ -94,7 +92,7 @@ def lesson_of(step: Training, data: Dataset, apprenticeship: Apprenticeship) -> 
     if step.shift_pixels and len(spec.shape) != 4:
         raise UnsupportedRecipeError(f"`shift_pixels` of `{step.kind}` moves images; input `{spec.name}` is none.")
     teacher = _teacher(step, apprenticeship)
-    probe = (teacher if teacher is not None else apprenticeship.teacher)
+    probe = teacher if teacher is not None else apprenticeship.teacher
     first = model.outputs[0].name
     outputs = open_proto(probe, doing=apprenticeship.doing)(few_inputs(data, apprenticeship, CHECKED))
     answer = outputs.get(first, next(iter(outputs.values())))
@@ -153,7 +151,6 @@ def _teacher(step: Training, apprenticeship: Apprenticeship) -> ModelProto | Non
 def _teaching(step: Training, teacher: ModelProto, apprenticeship: Apprenticeship) -> Teaching:
     assert not isinstance(step, Finetune)
     session = open_proto(teacher, doing=f"{apprenticeship.doing}: the teacher")
-    name = teacher.graph.input[0].name
     stored = {tensor.name for tensor in teacher.graph.initializer}
     name = next(value.name for value in teacher.graph.input if value.name not in stored)
 
@@ -182,12 +179,12 @@ def _pupil(
     values = few_inputs(data, apprenticeship, STATISTICS_SAMPLES)[model.inputs[0].name]
     batches = torch.from_numpy(values).split(max(1, len(values) // STATISTICS_BATCHES))
     with foreign_errors(apprenticeship.doing), libraries.quiet():
-        return module, batch_norm.put_back(module, batches)
+        folded = batch_norm.put_back(module, batches)
+        # Channels last in memory: a step of the digits model takes three quarters of the time.
+        return module.to(memory_format=torch.channels_last), folded  # pyright: ignore[reportCallIssue]
 
 
-def _note(
-    step: Finetune | Distil, report: FitReport, lesson: Lesson, data: Dataset, folded: Sequence[str]
-) -> str:
+def _note(step: Finetune | Distil, report: FitReport, lesson: Lesson, data: Dataset, folded: Sequence[str]) -> str:
     losses = ", ".join(f"{loss:.4f}" for loss in report.losses)
     norms = f"; BatchNorm was put back behind {len(folded)} convolutions for it" if folded else ""
     return f"{step.kind}: {report.epochs} epochs on {lesson.samples} samples of {data.name}, loss {losses}{norms}"

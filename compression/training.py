@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import checkpoints, libraries
 from .cache import content_key
@@ -17,13 +18,15 @@ from .errors import CompressionError
 from .foreign import foreign_errors
 from .frontend import as_tuple
 from .host import Progress
-from .lessons import Lesson, learning_rate, loss_of, shifted
+from .lessons import Lesson, constant_answer, learning_rate, loss_of, shifted
+from .task import Array
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# A loss beyond this many times the worst of the start cannot be noise.
+# An epoch's loss beyond this many times the worst of the start cannot be noise; nor can a last epoch beyond the second.
 RUNAWAY = 3.0
+AT_LAST = 1.2
 _REPORTS_PER_EPOCH = 10
 
 
@@ -64,7 +67,9 @@ def fit(
     libraries.require("torch", what=doing)
     started = time.monotonic()
     with foreign_errors(doing), libraries.quiet():
-        course = _Course(module=module, lesson=lesson, doing=doing, progress=progress, optimizer=_optimizer(module, lesson, doing))
+        course = _Course(
+            module=module, lesson=lesson, doing=doing, progress=progress, optimizer=_optimizer(module, lesson, doing)
+        )
         key = content_key(lesson=lesson.facts(), start=checkpoints.fingerprint(module), versions=libraries.versions())
         masks = _masks(module) if lesson.keep_zeros else []
         first_epoch = _resume(course, checkpoint, key)
@@ -83,7 +88,10 @@ def fit(
 
 @dataclass(slots=True, kw_only=True)
 class _Course:
-    """A training under way. `reference` is the larger of the first batch's loss and of a constant answer's loss."""
+    """A training under way.
+
+    `reference` is the larger of the first batch's loss and of the loss that a constant answer has in the first epoch.
+    """
 
     module: nn.Module
     lesson: Lesson
@@ -145,21 +153,26 @@ def _run_epoch(course: _Course, epoch: int, masks: list[tuple[Tensor, Tensor]]) 
     generator = np.random.default_rng([lesson.seed, epoch])
     torch.manual_seed(int(generator.integers(2**31)))
     order = generator.permutation(lesson.samples)
-    total = 0.0
+    losses: list[float] = []
+    constants: list[float] = []
     for number in range(lesson.steps_per_epoch):
         chosen = order[number * lesson.batch : (number + 1) * lesson.batch]
-        loss = _step(course, epoch, number, shifted(lesson.inputs(chosen), lesson.shift_pixels, lesson.height_axis, generator), chosen)
+        inputs = shifted(lesson.inputs(chosen), lesson.shift_pixels, lesson.height_axis, generator)
+        loss, constant = _step(course, epoch * lesson.steps_per_epoch + number, inputs, chosen)
         for weights, mask in masks:
             weights.mul_(mask)
-        total += loss
-        _report(course, epoch, number + 1, total / (number + 1))
-    course.losses.append(total / lesson.steps_per_epoch)
+        losses.append(loss)
+        constants.append(constant)
+        _report(course, epoch, number + 1, sum(losses) / len(losses))
+    if epoch == 0:
+        course.reference = max(losses[0], sum(constants) / len(constants))
+    course.losses.append(sum(losses) / len(losses))
     if course.losses[-1] > RUNAWAY * course.reference:
         raise _diverged(course, epoch, course.losses[-1])
 
 
-def _step(course: _Course, epoch: int, number: int, inputs: Any, chosen: Any) -> float:
-    """Take one step of the optimizer; return the batch's loss before it."""
+def _step(course: _Course, step: int, inputs: Array, chosen: NDArray[np.intp]) -> tuple[float, float]:
+    """Take one step of the optimizer; return the batch's losses before it: the module's, a constant answer's."""
     import torch
 
     lesson = course.lesson
@@ -170,17 +183,15 @@ def _step(course: _Course, epoch: int, number: int, inputs: Any, chosen: Any) ->
     loss = loss_of(lesson, output, labels, answers)
     value = float(loss.detach())
     if not math.isfinite(value):
-        raise _diverged(course, epoch, value)
-    if epoch == number == 0:
-        constant = torch.full_like(output, 1 / output.shape[-1]) if lesson.meaning == "probabilities" else torch.zeros_like(output)
-        course.reference = max(value, float(loss_of(lesson, constant, labels, answers)))
-    rate = learning_rate(lesson, epoch * lesson.steps_per_epoch + number)
+        raise _diverged(course, step // lesson.steps_per_epoch, value)
+    constant = loss_of(lesson, torch.full_like(output, constant_answer(lesson.meaning, output)), labels, answers)
+    rate = learning_rate(lesson, step)
     for group in course.optimizer.param_groups:
         group["lr"] = rate
     course.optimizer.zero_grad()
     loss.backward()
     course.optimizer.step()
-    return value
+    return value, float(constant)
 
 
 def _diverged(course: _Course, epoch: int, loss: float) -> CompressionError:
@@ -190,8 +201,8 @@ def _diverged(course: _Course, epoch: int, loss: float) -> CompressionError:
 
 
 def _refuse_what_learned_nothing(course: _Course) -> None:
-    """Raise where the last epoch is worse than a constant answer and than the start: nothing was learned, or all lost."""
-    if course.losses[-1] > course.reference:
+    """Raise where the last epoch is worse than a constant answer and than the start: all is lost."""
+    if course.losses[-1] > AT_LAST * course.reference:
         raise _diverged(course, course.lesson.epochs - 1, course.losses[-1])
 
 
