@@ -15,12 +15,12 @@ from .errors import CompressionError
 from .foreign import foreign_errors
 from .frontend import outputs_of, to_torch
 from .integer_bias import with_integer_biases
-from .zero_points import with_own_zero_points
 from .sqnr import exact_outputs, sqnr_db
 from .torch_export import export_onnx, export_program
 from .train_step import CHECKED, checkpoint_path, few_inputs, lesson_of, training_data
 from .training import fit
 from .trainsteps import Qat
+from .zero_points import with_own_zero_points
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -82,7 +82,9 @@ def test_the_guilty_layer_is_found_and_mixed_precision_wins_back_what_int8_loses
     assert mixed.ByteSize() < depthwise.ByteSize() / 3
 
 
-def test_an_excluded_layer_is_not_ranked_and_keeps_floats(depthwise: ModelProto, digits: Digits, tmp_path: Path) -> None:
+def test_an_excluded_layer_is_not_ranked_and_keeps_floats(
+    depthwise: ModelProto, digits: Digits, tmp_path: Path
+) -> None:
     step = Int8Mixed(float_layers=1, per_channel=False, exclude=("depthwise",))
     samples = samples_of(digits, 4)
     ranking = sensitivities(depthwise, step, samples, tmp_path)
@@ -92,7 +94,9 @@ def test_an_excluded_layer_is_not_ranked_and_keeps_floats(depthwise: ModelProto,
     assert {"uneven"} <= floats
 
 
-def test_the_ranking_starts_with_the_most_sensitive_layer(depthwise: ModelProto, digits: Digits, tmp_path: Path) -> None:
+def test_the_ranking_starts_with_the_most_sensitive_layer(
+    depthwise: ModelProto, digits: Digits, tmp_path: Path
+) -> None:
     ranking = sensitivities(depthwise, Int8Mixed(per_channel=False), samples_of(digits, 4), tmp_path)
     assert [found.sqnr_db for found in ranking] == sorted(found.sqnr_db for found in ranking)
     weighted = [node for node in depthwise.graph.node if node.op_type in ("Conv", "Gemm")]

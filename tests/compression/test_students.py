@@ -35,7 +35,11 @@ def test_a_student_takes_and_gives_what_the_specs_say(
 @pytest.mark.parametrize("name", STUDENTS)
 def test_a_seed_decides_the_weights_and_leaves_the_random_numbers_of_the_process(name: str) -> None:
     def weights(seed: int) -> np.ndarray:
-        return torch.cat([value.flatten().float() for value in student(name, IMAGE, LOGITS, seed).parameters()]).detach().numpy()
+        return (
+            torch.cat([value.flatten().float() for value in student(name, IMAGE, LOGITS, seed).parameters()])
+            .detach()
+            .numpy()
+        )
 
     torch.manual_seed(5)
     expected = torch.rand(4)
@@ -85,7 +89,11 @@ def test_an_unknown_student_is_refused_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     ("inputs", "outputs", "words"),
     [
-        (replace(IMAGE, shape=(None, 12)), LOGITS, r"takes pictures \[N, channels, height, width\].*`image` is \[\?, 12\]"),
+        (
+            replace(IMAGE, shape=(None, 12)),
+            LOGITS,
+            r"takes pictures \[N, channels, height, width\].*`image` is \[\?, 12\]",
+        ),
         (replace(IMAGE, shape=(None, 1, 7, 28)), LOGITS, "at least 8 x 8"),
         (replace(IMAGE, dtype="uint8"), LOGITS, "of uint8"),
         (IMAGE, replace(LOGITS, shape=(None, 5, 10)), r"output `logits` is \[\?, 5, 10\]"),
