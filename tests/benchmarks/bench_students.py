@@ -96,4 +96,4 @@ def test_mixed_precision_and_training_win_back_what_8_bits_cost_the_depthwise_st
 
 def _show(capsys: pytest.CaptureFixture[str], rows: list[str]) -> None:
     with capsys.disabled():
-        print("", *rows, sep="\n")
+        print("", *rows, sep="\n")  # noqa: T201  the table is what a bench is for

@@ -1,4 +1,4 @@
-"""What the benches about compression say of a digits file: right answers on the test images, against the committed one."""
+"""What the benches say of a compressed digits file: right answers on the test images, against the committed one."""
 
 from __future__ import annotations
 
