@@ -59,9 +59,7 @@ def quantize_mixed_int8(
     )
 
 
-def sensitivities(
-    proto: ModelProto, step: Int8Mixed, samples: Sequence[Sample], scratch: Path
-) -> list[Sensitivity]:
+def sensitivities(proto: ModelProto, step: Int8Mixed, samples: Sequence[Sample], scratch: Path) -> list[Sensitivity]:
     """Return every layer with weights that is not excluded, the most sensitive first; ties in the model's order."""
     import onnx
 

