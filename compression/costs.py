@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ModelError
+from .foreign import foreign_errors
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -62,7 +63,7 @@ def costs_of(path: Path, file_format: str, shapes: Shapes | None = None) -> Cost
     """Count the costs of the `onnx` or `tflite` file at `path`, for one sample.
 
     `shapes` declares the full shape of inputs that the file leaves free. Raises ModelError where the file cannot be
-    read.
+    read, CompressionError where it contradicts itself.
     """
     from .costs_onnx import onnx_costs
     from .costs_tflite import tflite_costs
@@ -72,7 +73,8 @@ def costs_of(path: Path, file_format: str, shapes: Shapes | None = None) -> Cost
     except OSError as error:
         raise ModelError(f"The model file {path} cannot be read: {error.strerror}.") from error
     count = tflite_costs if file_format == "tflite" else onnx_costs
-    return count(content, shapes or {}, where=path.name)
+    with foreign_errors(f"Counting the costs of {path.name}"):
+        return count(content, shapes or {}, where=path.name)
 
 
 def summed(weights: Iterable[Weights], nodes: Iterable[Macs]) -> Costs:

@@ -78,8 +78,9 @@ def _constants(proto: ModelProto) -> Values:
 
     tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
     for node in proto.graph.node:
-        if node.op_type == "Constant":
-            tensors |= {node.output[0]: a.t for a in node.attribute if a.HasField("t")}
+        for attribute in node.attribute if node.op_type == "Constant" else ():
+            if attribute.HasField("t"):
+                tensors[node.output[0]] = attribute.t
     small = {name: one for name, one in tensors.items() if np.prod(one.dims, dtype=np.int64) <= _MOST_VALUES}
     return {name: numpy_helper.to_array(tensor) for name, tensor in small.items()}
 
@@ -109,7 +110,7 @@ def _evaluated(node: NodeProto, feeds: Values, proto: ModelProto) -> Values | No
     graph = helper.make_graph([node], "sizes", inputs, [value(name) for name in node.output])
     model = helper.make_model(graph, opset_imports=proto.opset_import, ir_version=proto.ir_version)
     try:
-        results: list[Any] = ReferenceEvaluator(model).run(None, feeds)  # pyright: ignore
+        results: list[Any] = ReferenceEvaluator(model).run(None, feeds)  # pyright: ignore[reportUnknownMemberType]
     except _FAILURES:  # a size that cannot be worked out is a size that is not known
         return None
     made = {name: np.asarray(result) for name, result in zip(node.output, results, strict=True)}

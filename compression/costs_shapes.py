@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .costs import Shapes
@@ -100,16 +100,12 @@ def _settle(value: ValueInfoProto, declared: Sequence[int] | None) -> None:
 
 def _make_standard(node: NodeProto) -> None:
     op, slots = _STAND_FOR[node.op_type]
-    kept = [a for a in node.attribute if a.name in _KEPT_ATTRIBUTES.get(op, ())]
-    _replace(node.input, list(node.input)[slots])
-    _replace(node.attribute, kept)
+    attributes = [a for a in node.attribute if a.name in _KEPT_ATTRIBUTES.get(op, ())]
+    inputs = list(node.input)[slots]
+    del node.input[:], node.attribute[:]
+    node.input.extend(inputs)
+    node.attribute.extend(attributes)
     node.op_type, node.domain = op, ""
-
-
-def _replace(field: object, values: Iterable[object]) -> None:
-    values = list(values)
-    del field[:]  # type: ignore[attr-defined]  # pyright: ignore
-    field.extend(values)  # type: ignore[attr-defined]  # pyright: ignore
 
 
 def _shape(value: ValueInfoProto) -> tuple[int, ...] | None:

@@ -16,9 +16,9 @@ _CUSTOM = 32
 _FIRST_STABLEHLO = 160  # the operators from here on are another dialect's: convolutions and products among them
 # Multiply, too, and are not counted here.
 _UNCOUNTED = {
-    16: "LSTM", 24: "RNN", 27: "SVDF", 31: "CALL", 35: "UNIDIRECTIONAL_SEQUENCE_RNN", 44: "UNIDIRECTIONAL_SEQUENCE_LSTM",
-    46: "BIDIRECTIONAL_SEQUENCE_RNN", 52: "BIDIRECTIONAL_SEQUENCE_LSTM", 118: "IF", 119: "WHILE", 131: "RFFT2D",
-    132: "CONV_3D", 141: "CONV_3D_TRANSPOSE",
+    16: "LSTM", 24: "RNN", 27: "SVDF", 31: "CALL", 35: "UNIDIRECTIONAL_SEQUENCE_RNN",
+    44: "UNIDIRECTIONAL_SEQUENCE_LSTM", 46: "BIDIRECTIONAL_SEQUENCE_RNN", 52: "BIDIRECTIONAL_SEQUENCE_LSTM",
+    118: "IF", 119: "WHILE", 131: "RFFT2D", 132: "CONV_3D", 141: "CONV_3D_TRANSPOSE",
 }  # fmt: skip
 _BIAS_SLOT = {3: 2, 4: 2, 9: 2, 67: 3}  # int32 beside 8-bit weights
 _FLOATS = {"float16": np.float16, "float32": np.float32, "float64": np.float64}

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..compression.apply import Artifact, apply_recipe
 from ..compression.cache import write_atomically
+from ..compression.costs import costs_facts, costs_of
 from ..compression.data import Dataset, describe, golden_inputs, load_data, model_inputs, random_data, refuse_overlap
 from ..compression.errors import CompressionError, UnsupportedRecipeError
 from ..compression.evaluate import Evaluation, evaluate, host_outputs
@@ -287,6 +288,7 @@ def _candidate(name: str, recipe: Recipe, source: Source, cache: Path, seldom: _
         format=artifact.format,
         path=str(artifact.path),
         notes=artifact.notes,
+        costs=_costs(artifact, source.model),
     )
     judged = host_facts(source.task, evaluation)
     host = None if judged is None else {**judged, **_judged_file(artifact, evaluation, source.test.labels)}
@@ -296,7 +298,17 @@ def _candidate(name: str, recipe: Recipe, source: Source, cache: Path, seldom: _
 def _judged_file(artifact: Artifact, evaluation: Evaluation | None, labels: Array | None) -> Mapping[str, Any]:
     """Which file was judged and which images it got right: candidates are compared image by image."""
     right = None if evaluation is None or labels is None else packed(evaluation.predictions, labels)
-    return {"artifact_sha256": artifact.sha256, "host_right": right}
+    runtime = None if evaluation is None else evaluation.runtime
+    return {"artifact_sha256": artifact.sha256, "host_right": right, "host_runtime": runtime}
+
+
+def _costs(artifact: Artifact, model: Model) -> Mapping[str, Any] | None:
+    """What is counted in an artifact; None where it cannot be, as that costs no figure of a board."""
+    shapes = {spec.name: (1, *spec.sample_shape) for spec in model.inputs}
+    try:
+        return costs_facts(costs_of(artifact.path, artifact.format, shapes))
+    except CompressionError:
+        return None
 
 
 def _failed(name: str, recipe: Recipe, outcome: Outcome, error: CompressionError) -> Candidate:

@@ -113,7 +113,11 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactFacts:
-    """The model file of a cell: as deployed, and as zstd would carry it."""
+    """The model file of a cell: as deployed, and as zstd would carry it.
+
+    `costs` is what was counted in it: `parameters`, `nonzero_share` (0 to 1), `by_type` (parameters by stored type),
+    `macs` of one inference (None = not counted, `not_counted` says why), `macs_by_operator`. None = an older run.
+    """
 
     sha256: str
     bytes: int
@@ -121,6 +125,7 @@ class ArtifactFacts:
     format: str
     path: str | None = None
     notes: tuple[str, ...] = ()
+    costs: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +134,8 @@ class Accuracy:
     seeded subset of `board_samples` inputs, to be compared with `host_on_board_images` only. `agreement` is how often
     the board's answer equals the host's for the same artifact on that subset; `max_abs_diff` is the largest difference
     of raw outputs on the golden set. `host_right` and `board_right` hold one bit an image, set where the answer was
-    right, in the order of the test set or of the subset; `artifact_sha256` is the file that was judged."""
+    right, in the order of the test set or of the subset; `artifact_sha256` is the file that was judged, `host_runtime`
+    the host's runtime with its version (`onnxruntime 1.32.0`)."""
 
     metric: str
     host: float | None = None
@@ -144,6 +150,7 @@ class Accuracy:
     host_right: bytes | None = None
     board_right: bytes | None = None
     artifact_sha256: str | None = None
+    host_runtime: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

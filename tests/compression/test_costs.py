@@ -85,7 +85,7 @@ def test_an_8_bit_form_has_the_same_weights_and_macs(
         quantize_dynamic(source, target, weight_type=QuantType.QUInt8)
     else:
         style = QuantFormat.QDQ if form == "qdq" else QuantFormat.QOperator
-        quantize_static(source, target, Reader(), quant_format=style, per_channel=form == "qdq")  # pyright: ignore
+        quantize_static(source, target, Reader(), quant_format=style, per_channel=form == "qdq")
     costs = costs_of(target, "onnx")
     assert costs.macs == CONVOLUTION + MATRIX
     assert costs.parameters == SMALL
@@ -98,7 +98,7 @@ def test_eight_bit_residual_blocks_of_onnxruntime_are_counted_through(digits: An
             self.left = [{"image": floats(1, 1, 28, 28)} for _ in range(2)]
 
     target = tmp_path / "q.onnx"
-    quantize_static(digits.model.path, target, Images(), quant_format=QuantFormat.QOperator)  # pyright: ignore
+    quantize_static(digits.model.path, target, Images(), quant_format=QuantFormat.QOperator)
     assert "com.microsoft" in {node.domain for node in onnx.load(target).graph.node}
     costs = costs_of(target, "onnx")
     assert (costs.macs, costs.not_counted) == (9_403_904, ())

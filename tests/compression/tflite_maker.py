@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 class Tensor:
     shape: tuple[int, ...]
     kind: int = 0  # 0 float32, 1 float16, 2 int32, 9 int8, 17 int4
-    values: np.ndarray | None = None  # pyright: ignore
+    values: np.ndarray[Any, Any] | None = None
     signature: tuple[int, ...] = ()
     zero_points: tuple[int, ...] | None = None
     axis: int = 0
@@ -119,5 +120,5 @@ def _offsets(out: flatbuffers.Builder, values: Sequence[int]) -> int:
     return _vector(out, 4, values, out.PrependUOffsetTRelative)
 
 
-def _bytes(out: flatbuffers.Builder, values: np.ndarray | None) -> int | None:  # pyright: ignore
+def _bytes(out: flatbuffers.Builder, values: np.ndarray[Any, Any] | None) -> int | None:
     return None if values is None else out.CreateByteVector(values.tobytes())
