@@ -110,7 +110,7 @@ def _evaluated(node: NodeProto, feeds: Values, proto: ModelProto) -> Values | No
     graph = helper.make_graph([node], "sizes", inputs, [value(name) for name in node.output])
     model = helper.make_model(graph, opset_imports=proto.opset_import, ir_version=proto.ir_version)
     try:
-        results: list[Any] = ReferenceEvaluator(model).run(None, feeds)  # pyright: ignore[reportUnknownMemberType]
+        results: Any = ReferenceEvaluator(model).run(None, feeds)  # pyright: ignore[reportUnknownMemberType]
     except _FAILURES:  # a size that cannot be worked out is a size that is not known
         return None
     made = {name: np.asarray(result) for name, result in zip(node.output, results, strict=True)}
