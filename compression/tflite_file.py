@@ -16,9 +16,9 @@ from .tensor import TensorSpec
 IDENTIFIER = b"TFL3"
 
 # enum TensorType in schema.fbs
-_DTYPES = {
+DTYPES = {
     0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 6: "bool", 7: "int16", 8: "complex64",
-    9: "int8", 10: "float64", 11: "complex128", 12: "uint64", 15: "uint32", 16: "uint16",
+    9: "int8", 10: "float64", 11: "complex128", 12: "uint64", 15: "uint32", 16: "uint16", 17: "int4", 18: "bfloat16",
 }  # fmt: skip
 
 _SUBGRAPHS = 2  # table Model
@@ -27,17 +27,19 @@ _SHAPE, _TYPE, _NAME, _SHAPE_SIGNATURE = 0, 1, 3, 7  # table Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class Table:
+    """One table of a FlatBuffer: `at` is its position in `data`. Reads raise struct.error outside the file."""
+
     data: bytes
     at: int
 
     def field(self, number: int) -> int | None:
         """Return where a field's value lies, None where the table leaves it out."""
-        vtable = self.at - _read(self.data, "<i", self.at)
+        vtable = self.at - read_scalar(self.data, "<i", self.at)
         entry = 4 + 2 * number
-        if entry >= _read(self.data, "<H", vtable):
+        if entry >= read_scalar(self.data, "<H", vtable):
             return None
-        offset = _read(self.data, "<H", vtable + entry)
+        offset = read_scalar(self.data, "<H", vtable + entry)
         return self.at + offset if offset else None
 
     def vector(self, number: int) -> tuple[int, int]:
@@ -45,28 +47,32 @@ class _Table:
         at = self.field(number)
         if at is None:
             return 0, 0
-        start = at + _read(self.data, "<I", at)
-        return start + 4, _read(self.data, "<I", start)
+        start = at + read_scalar(self.data, "<I", at)
+        return start + 4, read_scalar(self.data, "<I", start)
 
     def ints(self, number: int) -> tuple[int, ...]:
+        """Return a vector of 32-bit integers."""
         start, length = self.vector(number)
         if start + 4 * length > len(self.data):
             raise struct.error("a vector ends behind the file")
         return struct.unpack_from(f"<{length}i", self.data, start)
 
-    def tables(self, number: int) -> list[_Table]:
+    def tables(self, number: int) -> list[Table]:
+        """Return a vector of tables."""
         start, length = self.vector(number)
         if start + 4 * length > len(self.data):
             raise struct.error("a vector ends behind the file")
         positions = range(start, start + 4 * length, 4)
-        return [_Table(self.data, at + _read(self.data, "<I", at)) for at in positions]
+        return [Table(self.data, at + read_scalar(self.data, "<I", at)) for at in positions]
 
     def text(self, number: int) -> str:
+        """Return a string."""
         start, length = self.vector(number)
         return self.data[start : start + length].decode("utf-8", "replace")
 
 
-def _read(data: bytes, layout: str, at: int) -> int:
+def read_scalar(data: bytes, layout: str, at: int) -> int:
+    """Return one integer of `struct`'s `layout`. Raises struct.error outside the file."""
     if at < 0:
         raise struct.error("an offset points before the file")
     return int(struct.unpack_from(layout, data, at)[0])
@@ -80,7 +86,7 @@ def is_tflite(head: bytes) -> bool:
 def read_tflite(data: bytes, *, where: str) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     """Return (inputs, outputs) of the first subgraph. Raises ModelError where the file is damaged."""
     try:
-        subgraphs = _Table(data, _read(data, "<I", 0)).tables(_SUBGRAPHS)
+        subgraphs = Table(data, read_scalar(data, "<I", 0)).tables(_SUBGRAPHS)
         graph = subgraphs[0]
         tensors = graph.tables(_TENSORS)
         return _specs(tensors, graph.ints(_INPUTS)), _specs(tensors, graph.ints(_OUTPUTS))
@@ -88,19 +94,19 @@ def read_tflite(data: bytes, *, where: str) -> tuple[tuple[TensorSpec, ...], tup
         raise ModelError(f"{where} is a damaged TFLite file: its tables point outside the file.") from error
 
 
-def _specs(tensors: list[_Table], indices: tuple[int, ...]) -> tuple[TensorSpec, ...]:
+def _specs(tensors: list[Table], indices: tuple[int, ...]) -> tuple[TensorSpec, ...]:
     if any(index < 0 for index in indices):
         raise IndexError(indices)
     return tuple(_spec(tensors[index]) for index in indices)
 
 
-def _spec(tensor: _Table) -> TensorSpec:
+def _spec(tensor: Table) -> TensorSpec:
     # A signature of -1 marks a free dimension that `shape` fills with 1.
     shape = tensor.ints(_SHAPE_SIGNATURE) or tensor.ints(_SHAPE)
     at = tensor.field(_TYPE)
-    code = 0 if at is None else _read(tensor.data, "<b", at)  # a FlatBuffer leaves out a field at its default
+    code = 0 if at is None else read_scalar(tensor.data, "<b", at)  # a FlatBuffer leaves out a field at its default
     return TensorSpec(
         name=tensor.text(_NAME),
         shape=tuple(None if size < 0 else size for size in shape),
-        dtype=_DTYPES.get(code, f"type {code}"),
+        dtype=DTYPES.get(code, f"type {code}"),
     )

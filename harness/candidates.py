@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..compression.apply import Artifact, apply_recipe
+from ..compression.costs import costs_facts, costs_of
 from ..compression.data import Dataset, describe, golden_inputs, model_inputs
 from ..compression.errors import CompressionError, UnsupportedRecipeError
 from ..compression.evaluate import Evaluation, evaluate, host_outputs, wanted_answers
@@ -303,6 +304,7 @@ def _candidate(
         format=artifact.format,
         path=str(artifact.path),
         notes=artifact.notes,
+        costs=_costs(artifact, source.model),
     )
     return Candidate(model=name, recipe=recipe, made=artifact, artifact=facts, hosts=hosts, outcome=Outcome.OK)
 
@@ -319,9 +321,19 @@ def _host(
 
 
 def _judged_file(artifact: Artifact, evaluation: Evaluation | None) -> Mapping[str, Any]:
-    """Which file was judged and the score of each image: candidates are compared image by image."""
+    """Which file was judged in which runtime, and the score of each image: candidates are compared image by image."""
     scores = None if evaluation is None else packed(evaluation.scores)
-    return {"artifact_sha256": artifact.sha256, "host_right": scores}
+    runtime = None if evaluation is None else evaluation.runtime
+    return {"artifact_sha256": artifact.sha256, "host_right": scores, "host_runtime": runtime}
+
+
+def _costs(artifact: Artifact, model: Model) -> Mapping[str, Any] | None:
+    """What is counted in an artifact; None where it cannot be, as that costs no figure of a board."""
+    shapes = {spec.name: (1, *spec.sample_shape) for spec in model.inputs}
+    try:
+        return costs_facts(costs_of(artifact.path, artifact.format, shapes))
+    except CompressionError:
+        return None
 
 
 def _failed(name: str, recipe: Recipe, outcome: Outcome, error: CompressionError) -> Candidate:

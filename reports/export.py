@@ -156,7 +156,12 @@ def _artifact(cell: CellSummary) -> Json | None:
     facts = cell.record.artifact
     if facts is None:
         return None
-    return {"sha256": facts.sha256, "bytes": facts.bytes, "compressed_bytes": facts.compressed_bytes}
+    return {
+        "sha256": facts.sha256,
+        "bytes": facts.bytes,
+        "compressed_bytes": facts.compressed_bytes,
+        "costs": None if facts.costs is None else plain(facts.costs),
+    }
 
 
 def _accuracy(cell: CellSummary) -> Json | None:

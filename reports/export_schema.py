@@ -12,7 +12,7 @@ PLAIN_KEYS = (
     "board", "role", "emulated", "arch", "model", "recipe", "runtime", "settings", "outcome", "reason", "trials",
 )  # fmt: skip
 GROUPS: dict[str, tuple[str, ...]] = {
-    "artifact": ("sha256", "bytes", "compressed_bytes"),
+    "artifact": ("sha256", "bytes", "compressed_bytes", "costs"),
     "accuracy": (
         "metric", "host", "host_ci_low", "host_ci_high", "board", "host_on_board_images", "board_samples", "agreement",
         "host_top5", "board_top5",
@@ -122,7 +122,7 @@ def _cell() -> Schema:
             "reason": _or_null(TEXT),
             "trials": COUNT,
             "artifact": _or_null(
-                _object({"sha256": SHA256, "bytes": COUNT, "compressed_bytes": COUNT})
+                _object({"sha256": SHA256, "bytes": COUNT, "compressed_bytes": COUNT, "costs": _or_null(_costs())})
             ),
             "accuracy": _or_null(_accuracy()),
             "latency_ns": _or_null(_latency()),
@@ -142,6 +142,22 @@ def _cell() -> Schema:
     cell["if"] = {"properties": {"emulated": {"const": True}}}
     cell["then"] = {"properties": {"latency_ns": {"type": "null"}, "energy_j": {"type": "null"}}}
     return cell
+
+
+def _costs() -> Schema:
+    """What was counted in the file; `macs` null = not counted, and `not_counted` says why."""
+    counts: Schema = {"type": "object", "additionalProperties": COUNT}
+    return _object(
+        {
+            "parameters": COUNT,
+            "nonzero": COUNT,
+            "nonzero_share": _or_null(FRACTION),
+            "by_type": counts,
+            "macs": _or_null(COUNT),
+            "macs_by_operator": counts,
+            "not_counted": _array(TEXT),
+        }
+    )
 
 
 def _accuracy() -> Schema:

@@ -113,7 +113,11 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactFacts:
-    """The model file of a cell: as deployed, and as zstd would carry it."""
+    """The model file of a cell: as deployed, and as zstd would carry it.
+
+    `costs` is what was counted in it: `parameters`, `nonzero_share` (0 to 1), `by_type` (parameters by stored type),
+    `macs` of one inference (None = not counted, `not_counted` says why), `macs_by_operator`. None = an older run.
+    """
 
     sha256: str
     bytes: int
@@ -121,6 +125,7 @@ class ArtifactFacts:
     format: str
     path: str | None = None
     notes: tuple[str, ...] = ()
+    costs: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +137,8 @@ class Accuracy:
 
     `host_right` and `board_right` hold what each image scored, in the order of the test set or of the subset: a bit set
     where the answer was right, or 4 bytes (float32, little-endian) where scores lie between 0 and 1; the length tells
-    which. `artifact_sha256` is the file that was judged."""
+    which. `artifact_sha256` is the file that was judged, `host_runtime` the host's runtime with its version
+    (`onnxruntime 1.32.0`)."""
 
     metric: str
     host: float | None = None
@@ -149,6 +155,7 @@ class Accuracy:
     artifact_sha256: str | None = None
     host_top5: float | None = None
     board_top5: float | None = None
+    host_runtime: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,6 +10,7 @@ from .across import across_models
 from .charts import Mark, trade_off
 from .control import Control
 from .explore import Pair, every_pair
+from .gap import gap_lines
 from .insides import (
     CounterLine,
     MemoryLine,
@@ -21,6 +22,7 @@ from .insides import (
     sustained_lines,
 )
 from .joules import NO_METER, meter_text
+from .paid_view import PaidTable, paid_table
 from .pareto import Point, Standing, standings
 from .pick import Choice
 from .plain import plain
@@ -78,6 +80,8 @@ class BoardView:
     counters: tuple[CounterLine, ...] = ()
     sustained: tuple[SustainedLine, ...] = ()
     meter_text: str = ""
+    paid: PaidTable | None = None
+    gaps: tuple[str, ...] = ()
 
     @property
     def metered(self) -> bool:
@@ -129,6 +133,8 @@ def _board(
     wide, narrow = _charts(rows, {point.key: point for point in points}, summary, like)
     control = summary.controls.get(board)
     labelled = [(row.label, row.cell) for row in rows]
+    told = summary.run.boards.get(board, {})
+    records = [(label, cell.record) for label, cell in labelled]
     return BoardView(
         name=board,
         role=first.role,
@@ -145,10 +151,12 @@ def _board(
         control_text=control_text(control, board),
         across=across,
         pairs=pairs,
-        facts=tuple(flatten(summary.run.boards.get(board, {}))),
+        facts=tuple(flatten(told)),
         operators=operator_views(labelled),
         counters=counter_lines(labelled),
         sustained=sustained_lines(labelled),
+        paid=paid_table(labelled, told, boards=len(summary.boards)),
+        gaps=tuple(gap_lines(records, told, summary.run.provenance)),
         meter_text=meter_text(control, [cell.energy for cell in cells if cell.energy and cell.energy.total_j]),
     )
 
