@@ -73,7 +73,7 @@ def find_image(arch: Arch = Arch.ARM64) -> Image | None:
 def ensure_image(progress: Progress, arch: Arch = Arch.ARM64) -> Image:
     """The image of today's recipe for an architecture; built when the cache lacks it.
 
-    That takes some 15 s and downloads 154 MB (arm64) or 80 MB (armhf). Raises EmulatorError.
+    That takes some 15 s and downloads 154 MB (arm64) or 75 MB (armhf). Raises EmulatorError.
     """
     made = recipe.recipe_for(arch)
 
@@ -137,7 +137,7 @@ def _build(cache: Path, name: str, fill: Fill, progress: Progress) -> Image:
 def _fill(made: GuestRecipe, folder: Path, scratch: Path, downloads: Path, progress: Progress) -> None:
     """Build all files of an image in `folder`; the manifest comes last."""
     progress(f"emulated board: downloading Debian 12 for {made.arch}")
-    # apt keeps one architecture's index in a folder; packages and wheels of all have names of their own.
+    # A folder of apt's own for each architecture; wheels of all lie together, as their names tell them apart.
     place = downloads if made.arch is Arch.ARM64 else downloads / made.arch
     apt = GuestApt(place, suite=recipe.SUITE, arch=made.arch, mirror=host_mirror(), keyring=archive_keyring())
     apt.update()
