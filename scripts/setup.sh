@@ -51,7 +51,8 @@ fi
 case $what in
   demo|lean|test)
     cache=${HILBENCH_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hilbench/images}
-    say "The emulated board's image is made once and kept in $cache (download: about 155 MB)" ;;
+    if [ "$what" = demo ]; then images="image is" size=155; else images="images, 64-bit and 32-bit, are" size=230; fi
+    say "The emulated board's $images made once and kept in $cache (download: about $size MB)" ;;
 esac
 case $what in
   lean|test)

@@ -20,6 +20,7 @@ from .board import (
     Role,
     SshAddress,
 )
+from .emulatedentry import EMULATED_RUNTIME_FOLDER, EMULATED_RUNTIMES, emulated_arch, misfit
 from .errors import InventoryError
 from .hostkeys import DEFAULT_PORT, unknown_host_hint
 from .hours import parse_hours
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from .inventory_schema import BoardEntry, InventoryFile, Layer, NotifyEntry, RuntimeEntry, SshKeys
 
 FILE_NAME = "inventory.yaml"
-EMULATED_RUNTIMES = ("onnxruntime", "tflite-runtime", "ai-edge-litert")
-EMULATED_RUNTIME_FOLDER = "/opt/hilbench/runtimes"
 
 _SSH_KEYS = ("host", "port", "user", "key", "host_key", "known_hosts", "jump")
 _EMULATED_KEYS = ("cpu", "memory_mib")
@@ -120,13 +119,16 @@ class _Merging:
         meters = self._meters(name, entry, connection, merged)
         address = self._address(name, connection, merged, origin)
         role = self._role(name, connection, merged, origin)
-        runtimes = self._runtimes(name, connection, merged.get("runtimes"), origin)
+        arch = Arch(merged.get("arch") or _default_arch(connection, merged.get("cpu")))
+        runtimes = self._runtimes(name, connection, arch, merged.get("runtimes"), origin)
+        if isinstance(address, EmulatedAddress) and (found := misfit(arch, address.cpu, runtimes)) is not None:
+            self.problem(("boards", name, found[0]), found[1], line_of=origin.get(found[0]))
         if len(self.problems) > known_before or address is None:
             return None
         return Board(
             name=name,
             address=address,
-            arch=merged.get("arch") or _default_arch(connection),
+            arch=arch,
             role=role,
             runtimes=runtimes,
             kind=entry.kind,
@@ -244,10 +246,15 @@ class _Merging:
         return _ROLE[connection] if connection == "emulated" else role
 
     def _runtimes(
-        self, name: str, connection: str, entries: list[RuntimeEntry] | None, origin: dict[str, Location]
+        self,
+        name: str,
+        connection: str,
+        arch: Arch,
+        entries: list[RuntimeEntry] | None,
+        origin: dict[str, Location],
     ) -> tuple[BoardRuntime, ...]:
         if entries is None:
-            names = EMULATED_RUNTIMES if connection == "emulated" else EMULATED_RUNTIMES[:1]
+            names = EMULATED_RUNTIMES.get(arch, ()) if connection == "emulated" else ("onnxruntime",)
             return tuple(_runtime(each, connection, None, None) for each in names)
         where = origin["runtimes"]
         seen: set[str] = set()
@@ -288,8 +295,10 @@ def _notice(entry: NotifyEntry, folder: Path) -> Notice:
     return Notice(occasions=tuple(entry.on), command=command, webhook=entry.webhook)
 
 
-def _default_arch(connection: str) -> Arch:
-    return _MACHINES.get(platform.machine(), Arch.X86_64) if connection == "local" else Arch.ARM64
+def _default_arch(connection: str, cpu: str | None) -> Arch:
+    if connection == "local":
+        return _MACHINES.get(platform.machine(), Arch.X86_64)
+    return emulated_arch(cpu) if connection == "emulated" else Arch.ARM64
 
 
 def _given(entry: SshKeys) -> dict[str, Any]:

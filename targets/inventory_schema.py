@@ -25,8 +25,10 @@ _RELEASE = r"^[0-9]+(\.[0-9]+)*([a-z0-9.+]*)$"  # as pip writes it
 
 RuntimeName = Literal["onnxruntime", "tflite-runtime", "ai-edge-litert", "command"]
 ConnectionWord = Literal["ssh", "local", "emulated"]
-# What the `virt` machine of QEMU 7.2 emulates as a 64-bit CPU.
-CpuModel = Literal["cortex-a35", "cortex-a53", "cortex-a57", "cortex-a72", "cortex-a76", "a64fx", "neoverse-n1", "max"]
+# What the `virt` machine of QEMU 7.2 emulates as a 64-bit CPU, then as a 32-bit one.
+Cpu64 = Literal["cortex-a35", "cortex-a53", "cortex-a57", "cortex-a72", "cortex-a76", "a64fx", "neoverse-n1", "max"]
+Cpu32 = Literal["cortex-a7", "cortex-a15"]
+CpuModel = Literal[Cpu64, Cpu32]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -146,7 +148,9 @@ class Layer(SshKeys):
     memory_mib: Annotated[int, Field(ge=256, le=65536)] | None = Field(
         None, description="connection emulated: the board's memory in MiB (512)"
     )
-    arch: Arch | None = Field(None, description="instruction set (arm64; for connection local: this machine's)")
+    arch: Arch | None = Field(
+        None, description="instruction set (arm64; for connection local: this machine's; emulated: the CPU's)"
+    )
     role: Role | None = Field(
         None,
         description="target = ships (default for ssh), reference = for comparison (default for local), "

@@ -142,10 +142,10 @@ def _emulated(
     from .emulated.guest import set_clock_command
     from .emulated.image import ensure_image
     from .emulated.machine import open_machine
-    from .emulated.recipe import RUNTIMES
+    from .emulated.recipe import recipe_for
     from .ssh import open_ssh
 
-    image = ensure_image(say)
+    image = ensure_image(say, board.arch)
     machine = stack.enter_context(open_machine(board.name, address.cpu, address.memory_mib, image, progress=say))
     where = SshAddress(
         host="127.0.0.1", port=machine.port, user="root", key_file=str(image.key_file), host_key=image.host_key
@@ -158,5 +158,6 @@ def _emulated(
         connection.run(set_clock_command(time.time()), timeout_s=30)
         return connection
 
-    runtimes = {name: next(w.version for w in wheels if w.name == name) for name, wheels in RUNTIMES.items()}
+    known = recipe_for(board.arch).runtimes
+    runtimes = {name: next(w.version for w in wheels if w.name == name) for name, wheels in known.items()}
     return connect, {**machine.facts(), "runtimes": runtimes}

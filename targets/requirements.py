@@ -16,6 +16,7 @@ from .errors import EmulatorError
 # Program -> Debian's package. `setpriv` is part of every Debian system and so is `tar`, but a container may lack them.
 PROGRAMS = {
     "qemu-system-aarch64": "qemu-system-arm",
+    "qemu-system-arm": "qemu-system-arm",
     "qemu-img": "qemu-utils",
     "mkfs.ext4": "e2fsprogs",
     "debugfs": "e2fsprogs",
@@ -27,7 +28,7 @@ PROGRAMS = {
 _KEYRING_PACKAGE = "debian-archive-keyring"
 _SBIN = ("/usr/sbin", "/sbin")
 
-# What building the image downloads: package index 9 MB, Debian packages 75 MB, wheels 70 MB (Debian 12.15, measured).
+# What building the arm64 image downloads: index 9 MB, Debian packages 75 MB, wheels 70 MB (Debian 12.15, measured).
 IMAGE_DOWNLOAD_BYTES = 154_000_000
 
 
@@ -98,7 +99,7 @@ def image_problem() -> str | None:
         return "this machine has no apt: the image of the emulated board is built on Debian or a system derived from it"
     try:
         if find_image() is None:
-            check_archive(recipe.SUITE, recipe.ARCH)
+            check_archive(recipe.SUITE, recipe.ARM64.arch)
     except EmulatorError as error:
         return str(error)
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ..board import SshAddress
+from ..board import Arch, SshAddress
 from . import bare, recipe, rootfs
 from .apt import GuestApt, archive_keyring, host_mirror
 from .image import Image, Progress, build_once, ensure_image, write_manifest
@@ -41,7 +41,7 @@ def _fill(suite: str, base: Image, folder: Path, scratch: Path, downloads: Path,
     """Build all files of an image in `folder`; the manifest comes last."""
     progress(f"bare board: downloading Debian {suite} for arm64")
     place = downloads if suite == recipe.SUITE else downloads / suite
-    apt = GuestApt(place, suite=suite, arch=recipe.ARCH, mirror=host_mirror(), keyring=archive_keyring())
+    apt = GuestApt(place, suite=suite, arch=Arch.ARM64, mirror=host_mirror(), keyring=archive_keyring())
     apt.update()
     packages = apt.closure(bare.PACKAGES)
     debs = apt.download(packages)
@@ -52,7 +52,7 @@ def _fill(suite: str, base: Image, folder: Path, scratch: Path, downloads: Path,
     authorized_key = make_key(folder / "key", "hilbench controller")
     host_key = make_key(scratch / "host_key", "bare board")
     root = scratch / "root"
-    rootfs.unpack_packages(debs, root)
+    rootfs.unpack_packages(debs, root, recipe.ARM64.trimmed)
     _complete(root, suite, authorized_key=authorized_key, host_key=(scratch / "host_key").read_bytes())
     python = rootfs.python_for_guest(bare.SUITES[suite])
     if python is not None:
@@ -61,6 +61,7 @@ def _fill(suite: str, base: Image, folder: Path, scratch: Path, downloads: Path,
     write_manifest(
         folder,
         name=bare.image_name(suite),
+        arch=Arch.ARM64,
         packages=packages,
         wheels={},
         kernel_abi=base.kernel_abi,

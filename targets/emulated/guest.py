@@ -13,7 +13,7 @@ READY_LINE = "INIT-READY"
 WORKDIR = "/var/tmp/hilbench"  # noqa: S108  on the guest's disk; shared by all accounts on purpose
 RUNTIMES_DIR = "/opt/hilbench/runtimes"
 
-# In this order, each needs the ones before it. The virtio core is built into Debian's arm64 kernel, these are not.
+# In this order, each needs the ones before it. The virtio core is built into Debian's kernels, these are not.
 INITRD_MODULES = (
     *("virtio_mmio", "virtio_blk", "failover", "net_failover", "virtio_net"),
     *("crc16", "crc32c_generic", "libcrc32c", "mbcache", "jbd2", "ext4"),

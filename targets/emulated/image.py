@@ -21,12 +21,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..board import Arch
 from ..errors import EmulatorError
 from . import bare, recipe, rootfs
 from .apt import GuestApt, Package, archive_keyring, host_mirror
 from .host import running_commands
 from .kernel import take_kernel
 from .keys import dropbear_key, make_key
+from .recipe import GuestRecipe
 from .wheels import fetch_wheels, unpack_runtimes
 
 CACHE_SETTING = "HILBENCH_IMAGE_CACHE"
@@ -51,6 +53,7 @@ class Image:
     recipe_hash: str
     contents_hash: str
     kernel_abi: str
+    arch: Arch
 
 
 def image_cache() -> Path:
@@ -62,17 +65,22 @@ def image_cache() -> Path:
     return Path(cache_home).expanduser().absolute() / "hilbench" / "images"
 
 
-def find_image() -> Image | None:
-    """The image of today's recipe, or None where it was not built yet."""
-    return _find(recipe.recipe_hash())
+def find_image(arch: Arch = Arch.ARM64) -> Image | None:
+    """The image of today's recipe for an architecture, or None where it was not built yet."""
+    return _find(recipe.recipe_hash(recipe.recipe_for(arch)))
 
 
-def ensure_image(progress: Progress) -> Image:
-    """The image of today's recipe; builds it when the cache lacks it, some 15 s and 154 MB of downloads.
+def ensure_image(progress: Progress, arch: Arch = Arch.ARM64) -> Image:
+    """The image of today's recipe for an architecture; built when the cache lacks it.
 
-    Raises EmulatorError.
+    That takes some 15 s and downloads 154 MB (arm64) or 75 MB (armhf). Raises EmulatorError.
     """
-    return build_once(recipe.recipe_hash(), _fill, progress)
+    made = recipe.recipe_for(arch)
+
+    def fill(folder: Path, scratch: Path, downloads: Path, progress: Progress) -> None:
+        _fill(made, folder, scratch, downloads, progress)
+
+    return build_once(recipe.recipe_hash(made), fill, progress)
 
 
 def build_once(name: str, fill: Fill, progress: Progress) -> Image:
@@ -94,9 +102,9 @@ def build_once(name: str, fill: Fill, progress: Progress) -> Image:
 
 
 def superseded_images() -> list[Path]:
-    """Folders in the cache that are not today's image and that no running board uses: what may be deleted."""
+    """Folders in the cache that are none of today's images and that no running board uses: what may be deleted."""
     folders = (manifest.parent for manifest in sorted(image_cache().glob("*/manifest.json")))
-    current = {recipe.recipe_hash(), *map(bare.image_name, bare.SUITES)}
+    current = {*map(recipe.recipe_hash, recipe.RECIPES.values()), *map(bare.image_name, bare.SUITES)}
     used = b"".join(running_commands())
     return [folder for folder in folders if folder.name not in current and f"{folder}/".encode() not in used]
 
@@ -126,34 +134,38 @@ def _build(cache: Path, name: str, fill: Fill, progress: Progress) -> Image:
     return _read_image(target)
 
 
-def _fill(folder: Path, scratch: Path, downloads: Path, progress: Progress) -> None:
+def _fill(made: GuestRecipe, folder: Path, scratch: Path, downloads: Path, progress: Progress) -> None:
     """Build all files of an image in `folder`; the manifest comes last."""
-    progress("emulated board: downloading Debian 12 for arm64")
-    apt = GuestApt(downloads, suite=recipe.SUITE, arch=recipe.ARCH, mirror=host_mirror(), keyring=archive_keyring())
+    progress(f"emulated board: downloading Debian 12 for {made.arch}")
+    # A folder of apt's own for each architecture; wheels of all lie together, as their names tell them apart.
+    place = downloads if made.arch is Arch.ARM64 else downloads / made.arch
+    apt = GuestApt(place, suite=recipe.SUITE, arch=made.arch, mirror=host_mirror(), keyring=archive_keyring())
     apt.update()
-    packages = [p for p in apt.closure(recipe.PACKAGES) if p.name not in recipe.UNUSED_DEPENDENCIES]
-    kernel_package = apt.version_of(apt.kernel_package(recipe.KERNEL_META_PACKAGE))
+    packages = [p for p in apt.closure(made.packages) if p.name not in made.unused]
+    kernel_package = apt.version_of(apt.kernel_package(made.kernel_meta_package))
     shell_package = apt.version_of(recipe.INITRD_SHELL_PACKAGE)
     *debs, kernel_deb, shell_deb = apt.download([*packages, kernel_package, shell_package])
 
     progress("emulated board: downloading the inference runtimes")
-    wheels = fetch_wheels([w for group in recipe.RUNTIMES.values() for w in group], downloads / "wheels")
+    wheels = fetch_wheels([w for group in made.runtimes.values() for w in group], made.arch, downloads / "wheels")
 
     progress("emulated board: building the disk")
     take_kernel(kernel_deb, shell_deb, scratch, kernel=folder / "kernel", initrd=folder / "initrd")
     authorized_key = make_key(folder / "key", "hilbench controller")
     host_key = make_key(scratch / "host_key", "emulated board")
     root = scratch / "root"
-    rootfs.unpack_packages(debs, root)
-    unpack_runtimes(recipe.RUNTIMES, wheels, root)
-    rootfs.complete(root, authorized_key=authorized_key, host_key=dropbear_key((scratch / "host_key").read_text()))
+    rootfs.unpack_packages(debs, root, made.trimmed)
+    unpack_runtimes(made.runtimes, wheels, root)
+    secret = dropbear_key((scratch / "host_key").read_text())
+    rootfs.complete(root, made, authorized_key=authorized_key, host_key=secret)
     python = rootfs.python_for_guest()
     if python is not None:
-        rootfs.compile_python(root, python)
+        rootfs.compile_python(root, python, made.python_folders)
     rootfs.make_disk(root, folder / "disk.ext4")
     write_manifest(
         folder,
-        name=recipe.recipe_hash(),
+        name=recipe.recipe_hash(made),
+        arch=made.arch,
         packages=[*packages, kernel_package, shell_package],
         wheels={wheels[wheel].name: wheel.sha256 for wheel in wheels},
         kernel_abi=kernel_package.name.removeprefix("linux-image-"),
@@ -166,6 +178,7 @@ def write_manifest(
     folder: Path,
     *,
     name: str,
+    arch: Arch,
     packages: list[Package],
     wheels: dict[str, str],
     kernel_abi: str,
@@ -176,6 +189,7 @@ def write_manifest(
     contents: dict[str, Any] = {"packages": {p.name: p.version for p in packages}, "wheels": wheels}
     manifest = {
         "recipe_hash": name,
+        "arch": arch,
         "contents_hash": hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:16],
         "kernel_abi": kernel_abi,
         "host_key": host_key,
@@ -199,6 +213,7 @@ def _read_image(folder: Path) -> Image:
             recipe_hash=manifest["recipe_hash"],
             contents_hash=manifest["contents_hash"],
             kernel_abi=manifest["kernel_abi"],
+            arch=Arch(manifest.get("arch", Arch.ARM64)),  # of before there were others
         )
     except (OSError, ValueError, KeyError) as error:
         raise EmulatorError(f"{folder} is no image any more ({error}): delete it, it will be built again") from error

@@ -22,7 +22,7 @@ class CpioEntry:
 
 
 def take_kernel(kernel_deb: Path, shell_deb: Path, scratch: Path, *, kernel: Path, initrd: Path) -> None:
-    """Write `kernel` (an uncompressed arm64 Image) and `initrd` out of the two packages."""
+    """Write `kernel` (an arm64 Image, uncompressed, or an armhf zImage) and `initrd` out of the two packages."""
     doing = "unpacking the kernel of the emulated board"
     tree = scratch / "kernel"
     tree.mkdir()

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from ..errors import EmulatorError
+from .boardtree import tree_file
 from .guest import READY_LINE
 from .qemu import MachineSpec, QemuProcess, qemu_arguments
 from .qmp import Qmp
@@ -20,7 +21,14 @@ def launch(spec: MachineSpec, folder: Path, disk: Path, *, load: str | None) -> 
     (folder / "console.log").unlink(missing_ok=True)  # a ready line of an earlier boot must not be taken for this one's
     ours, theirs = socket.socketpair()
     with theirs:
-        arguments = qemu_arguments(spec, disk=disk, console=folder / "console.log", qmp_fd=theirs.fileno(), load=load)
+        arguments = qemu_arguments(
+            spec,
+            disk=disk,
+            console=folder / "console.log",
+            tree=tree_file(spec, folder),
+            qmp_fd=theirs.fileno(),
+            load=load,
+        )
         try:
             process = QemuProcess(arguments, log=folder / "qemu.log", keep_fds=[theirs.fileno()])
         except EmulatorError:

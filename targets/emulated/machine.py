@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..errors import EmulatorError
+from .boardtree import tree_file, write_tree
 from .host import MachineLock, end_stale_machine, end_stale_machines, host_dir, machine_folder
 from .image import Image
 from .launch import LOAD_TIMEOUT_S, await_ready_line, launch
@@ -66,7 +67,7 @@ def _open_in(folder: Path, spec: MachineSpec, progress: Progress, wait_s: float)
 
 
 def _open_locked(spec: MachineSpec, folder: Path, lock: MachineLock, progress: Progress) -> Machine:
-    version = qemu_version()
+    version = qemu_version(spec.image.arch)
     made_with = _made_with(spec, version)
     if _read_json(folder / "ready.json") == made_with:
         try:
@@ -79,7 +80,8 @@ def _open_locked(spec: MachineSpec, folder: Path, lock: MachineLock, progress: P
 
 def _made_with(spec: MachineSpec, version: str) -> dict[str, Any]:
     """What a snapshot depends on: it can be loaded only by the same QEMU, arguments and image."""
-    arguments = qemu_arguments(spec, disk=Path("disk"), console=Path("console"), qmp_fd=0, load=None)
+    tree = tree_file(spec, Path())
+    arguments = qemu_arguments(spec, disk=Path("disk"), console=Path("console"), tree=tree, qmp_fd=0, load=None)
     # The host key is made anew with every build, so it tells two images of one recipe apart.
     return {"qemu": version, "arguments": arguments, "host_key": spec.image.host_key}
 
@@ -95,6 +97,7 @@ def _make_ready(spec: MachineSpec, folder: Path, made_with: dict[str, Any], prog
         ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(spec.image.disk), "-F", "raw", str(disk)],
         doing="making the disk of an emulated board",
     )
+    write_tree(spec, folder)
     process, control = launch(spec, folder, disk, load=None)
     try:
         await_ready_line(folder / "console.log", process)

@@ -12,16 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..board import Arch
 from ..errors import EmulatorError
 from .guest import GUEST_ADDRESS
 from .image import Image
 from .programs import last_words, run_program
 
-PROGRAM = "qemu-system-aarch64"
 ICOUNT = "shift=0,sleep=on"
 # Importing onnxruntime translates about 45 MB of code. With 64 MB the cache is thrown away in between: 15 % more time;
 # 256 MB saves another 7 % and costs 75 MB more memory for each board (measured with QEMU 7.2).
 _TRANSLATION_MIB = 128
+# A 32-bit kernel without large addresses reaches nothing above 4 GiB.
+_SYSTEMS = {
+    Arch.ARM64: ("qemu-system-aarch64", "virt,gic-version=3"),
+    Arch.ARMHF: ("qemu-system-arm", "virt,highmem=off"),
+}
 _KERNEL_ARGUMENTS = (
     "console=ttyAMA0 quiet loglevel=4 panic=-1 mitigations=off rodata=off nokaslr audit=0 kpti=off cryptomgr.notests "
     "nowatchdog"
@@ -38,8 +43,20 @@ class MachineSpec:
     image: Image
 
 
-def qemu_arguments(spec: MachineSpec, *, disk: Path, console: Path, qmp_fd: int, load: str | None) -> list[str]:
-    """The command line of one machine.
+def machine_arguments(spec: MachineSpec, *, dump_tree: Path | None = None) -> list[str]:
+    """The program and what decides the machine's parts. With `dump_tree` QEMU writes its device tree there and ends."""
+    program, machine = _SYSTEMS[spec.image.arch]
+    dump = f",dumpdtb={_escaped(dump_tree)}" if dump_tree else ""
+    return [
+        *(program, "-machine", f"{machine}{dump}", "-cpu", spec.cpu, "-smp", "1", "-m", str(spec.memory_mib)),
+        *("-accel", f"tcg,thread=single,tb-size={_TRANSLATION_MIB}", "-icount", ICOUNT),
+    ]
+
+
+def qemu_arguments(
+    spec: MachineSpec, *, disk: Path, console: Path, tree: Path | None, qmp_fd: int, load: str | None
+) -> list[str]:
+    """The command line of one machine; `tree` is a device tree in place of QEMU's own.
 
     One virtual CPU that executes one instruction per nanosecond of its own clock (`-icount shift=0`), so counts
     repeat; `sleep=on` lets idle time follow the real clock. `restrict=on` leaves the guest no way out; port 0 lets
@@ -48,10 +65,10 @@ def qemu_arguments(spec: MachineSpec, *, disk: Path, console: Path, qmp_fd: int,
     """
     image = spec.image
     return [
-        *(PROGRAM, "-machine", "virt,gic-version=3", "-cpu", spec.cpu, "-smp", "1", "-m", str(spec.memory_mib)),
-        *("-accel", f"tcg,thread=single,tb-size={_TRANSLATION_MIB}", "-icount", ICOUNT),
+        *machine_arguments(spec),
         *("-nodefaults", "-nographic", "-display", "none", "-monitor", "none", "-serial", f"file:{console}"),
         *("-kernel", str(image.kernel), "-initrd", str(image.initrd)),
+        *(("-dtb", str(tree)) if tree else ()),
         *("-append", f"{_KERNEL_ARGUMENTS} hilbench.board={spec.name}"),
         *("-drive", f"if=none,id=d0,format=qcow2,cache=unsafe,file={_escaped(disk)}"),
         *("-device", "virtio-blk-device,drive=d0,werror=report,rerror=report"),
@@ -68,12 +85,13 @@ def forwarded_port(usernet: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def qemu_version() -> str:
+def qemu_version(arch: Arch) -> str:
     """The version of QEMU on this host, such as `7.2.22`."""
-    text = run_program([PROGRAM, "--version"], doing="starting an emulated board")
+    program, _ = _SYSTEMS[arch]
+    text = run_program([program, "--version"], doing="starting an emulated board")
     match = re.search(r"version (\d+(?:\.\d+)+)", text)
     if match is None:
-        raise EmulatorError(f"starting an emulated board: {PROGRAM} tells no version")
+        raise EmulatorError(f"starting an emulated board: {program} tells no version")
     return match[1]
 
 
@@ -87,6 +105,7 @@ class QemuProcess:
 
     def __init__(self, arguments: Sequence[str], *, log: Path, keep_fds: Sequence[int]) -> None:
         setpriv = shutil.which("setpriv")
+        self._program = arguments[0]
         self._arguments = [*([setpriv, "--pdeathsig", "KILL"] if setpriv else []), *arguments]
         self._log = log
         self._keep_fds = tuple(keep_fds)
@@ -97,7 +116,7 @@ class QemuProcess:
         threading.Thread(target=self._keep, name="qemu", daemon=True).start()
         self._started.wait()
         if self._failure is not None:
-            raise EmulatorError(f"{PROGRAM} could not be started: {self._failure.strerror}") from self._failure
+            raise EmulatorError(f"{self._program} could not be started: {self._failure.strerror}") from self._failure
 
     def _keep(self) -> None:
         try:
@@ -145,7 +164,7 @@ class QemuProcess:
     def last_words(self) -> str:
         """The last line that QEMU wrote, without its own name."""
         words = last_words(self._log.read_text(errors="replace") if self._log.is_file() else "")
-        return words.removeprefix(f"{PROGRAM}: ")
+        return words.removeprefix(f"{self._program}: ")
 
 
 def _escaped(path: Path) -> str:

@@ -1,20 +1,22 @@
-"""What an image of the emulated board is made of: data only, with the hash that names the image.
+"""What the images of emulated boards are made of: data only, with the hash that names an image.
 
-The guest is always Debian 12 on arm64, whatever the host is: tflite-runtime has wheels up to Python 3.11 only.
+The guest is always Debian 12, whatever the host is: tflite-runtime has wheels up to Python 3.11 only.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
+from ..board import Arch
+from ..errors import EmulatorError
 from . import guest
 
 SUITE = "bookworm"
-ARCH = "arm64"
 PYTHON = "3.11"
-KERNEL_META_PACKAGE = "linux-image-arm64"
+GLIBC = (2, 36)
 INITRD_SHELL_PACKAGE = "busybox-static"
 DISK_BYTES = 2 * 1024**3
 # Raise it when the code that builds an image writes something else from the same data.
@@ -60,13 +62,9 @@ _TFLITE = Wheel(
     name="tflite-runtime", version="2.14.0", sha256="ce9fa5d770a9725c746dcbf6f59f3178233b3759f09982e8b2db8d2234c333b0"
 )
 
-# One folder per runtime below guest.RUNTIMES_DIR, to be put on PYTHONPATH. Only what importing and running needs:
-# the rest of what these wheels declare serves their converters and tools.
-RUNTIMES: dict[str, tuple[Wheel, ...]] = {
-    "onnxruntime": (_ONNXRUNTIME, _NUMPY_2),
-    "ai-edge-litert": (_LITERT, _NUMPY_2),
-    "tflite-runtime": (_TFLITE, _NUMPY_1),
-}
+_TFLITE_32 = Wheel(
+    name="tflite-runtime", version="2.14.0", sha256="c4e66a74165b18089c86788400af19fa551768ac782d231a9beae2f6434f7949"
+)
 
 # What a program imports of each runtime.
 RUNTIME_MODULES = {
@@ -75,39 +73,108 @@ RUNTIME_MODULES = {
     "tflite-runtime": "tflite_runtime.interpreter",
 }
 
-# pip takes tags literally and widens none.
-WHEEL_PLATFORMS = tuple(
-    f"manylinux{version}_aarch64" for version in ("_2_34", "_2_31", "_2_28", "_2_27", "_2_17", "2014")
+
+def _trimmed(triplet: str) -> tuple[str, ...]:
+    """Not unpacked: documentation, translations, and the parts of Python that need a display or a C compiler."""
+    return (
+        *("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/lintian", "./usr/share/bug"),
+        *("./usr/share/info", "./usr/share/doc-base", "./usr/share/applications", "./usr/share/pixmaps"),
+        *("./usr/share/initramfs-tools", f"./usr/lib/{triplet}/gconv", "./usr/lib/python3.11/pydoc_data"),
+        *("./usr/lib/python3.11/lib2to3", "./usr/lib/python3.11/idlelib", "./usr/lib/python3.11/ensurepip"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestRecipe:
+    """The image of one architecture.
+
+    Args:
+        arch: Debian's name of it.
+        kernel_meta_package: the package that depends on Debian's newest kernel.
+        runtimes: one folder each below guest.RUNTIMES_DIR, to be put on PYTHONPATH. Only what importing and running
+            needs: the rest of what these wheels declare serves their converters and tools.
+        trimmed: what is not unpacked, as patterns of paths.
+        packages: Debian's, beside what they depend on.
+        unused: of that, what only maintainer scripts, logins by password or an interactive user would need.
+        links: symbolic links (path, target) that a maintainer script would have made.
+        python_folders: what is compiled to bytecode.
+    """
+
+    arch: Arch
+    kernel_meta_package: str
+    runtimes: Mapping[str, tuple[Wheel, ...]]
+    trimmed: tuple[str, ...]
+    packages: tuple[str, ...] = PACKAGES
+    unused: frozenset[str] = UNUSED_DEPENDENCIES
+    links: Mapping[str, str] = field(default_factory=dict[str, str])
+    python_folders: tuple[str, ...] = (f"usr/lib/python{PYTHON}", "opt/hilbench/wheels")
+
+    @property
+    def runtime_modules(self) -> dict[str, str]:
+        """What a program imports of each runtime."""
+        return {name: RUNTIME_MODULES[name] for name in RUNTIME_MODULES if name in self.runtimes}
+
+
+ARM64 = GuestRecipe(
+    arch=Arch.ARM64,
+    kernel_meta_package="linux-image-arm64",
+    runtimes={
+        "onnxruntime": (_ONNXRUNTIME, _NUMPY_2),
+        "ai-edge-litert": (_LITERT, _NUMPY_2),
+        "tflite-runtime": (_TFLITE, _NUMPY_1),
+    },
+    trimmed=_trimmed("aarch64-linux-gnu"),
 )
 
-# Not unpacked: documentation, translations, and the parts of Python that need a display or another C compiler.
-TRIMMED = (
-    *("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/lintian", "./usr/share/bug"),
-    *("./usr/share/info", "./usr/share/doc-base", "./usr/share/applications", "./usr/share/pixmaps"),
-    *("./usr/share/initramfs-tools", "./usr/lib/aarch64-linux-gnu/gconv", "./usr/lib/python3.11/pydoc_data"),
-    *("./usr/lib/python3.11/lib2to3", "./usr/lib/python3.11/idlelib", "./usr/lib/python3.11/ensurepip"),
+# For 32-bit ARM nobody publishes a wheel of numpy, onnxruntime or ai-edge-litert; Debian's numpy is 1.24. Its BLAS and
+# LAPACK lie in folders of their own, until Debian's alternatives choose among several.
+_LIB_32 = "usr/lib/arm-linux-gnueabihf"
+ARMHF = GuestRecipe(
+    arch=Arch.ARMHF,
+    kernel_meta_package="linux-image-armmp",
+    runtimes={"tflite-runtime": (_TFLITE_32,)},
+    trimmed=(*_trimmed("arm-linux-gnueabihf"), "./usr/lib/python3/dist-packages/numpy/*/tests"),
+    packages=(*PACKAGES, "python3-numpy"),
+    unused=UNUSED_DEPENDENCIES | {"python3-pkg-resources"},
+    links={
+        f"{_LIB_32}/libblas.so.3": "blas/libblas.so.3",
+        f"{_LIB_32}/liblapack.so.3": "lapack/liblapack.so.3",
+    },
+    python_folders=(f"usr/lib/python{PYTHON}", "usr/lib/python3/dist-packages", "opt/hilbench/wheels"),
 )
 
+RECIPES = {recipe.arch: recipe for recipe in (ARM64, ARMHF)}
 
-def recipe_hash() -> str:
+
+def recipe_for(arch: Arch) -> GuestRecipe:
+    """The recipe of an architecture. Raises EmulatorError where there is no such emulated board."""
+    if arch not in RECIPES:
+        raise EmulatorError(f"an emulated board has arch {' or '.join(RECIPES)}, not {arch}")
+    return RECIPES[arch]
+
+
+def recipe_hash(recipe: GuestRecipe) -> str:
     """The first 16 hex digits of the SHA-256 over all that decides what an image is.
 
     Debian's package versions are not in it: they follow the stable archive, and the image's manifest records them.
     """
-    recipe = {
+    unused = sorted(recipe.unused)
+    words: dict[str, object] = {
         "layout": LAYOUT,
         "suite": SUITE,
-        "arch": ARCH,
-        "packages": [PACKAGES, sorted(UNUSED_DEPENDENCIES), KERNEL_META_PACKAGE, INITRD_SHELL_PACKAGE],
-        "runtimes": {name: [asdict(wheel) for wheel in wheels] for name, wheels in RUNTIMES.items()},
-        "trimmed": TRIMMED,
+        "arch": recipe.arch,
+        "packages": [recipe.packages, unused, recipe.kernel_meta_package, INITRD_SHELL_PACKAGE],
+        "runtimes": {name: [asdict(wheel) for wheel in wheels] for name, wheels in recipe.runtimes.items()},
+        "trimmed": recipe.trimmed,
         "disk_bytes": DISK_BYTES,
         "guest": [
-            guest.init_script(PYTHON, RUNTIME_MODULES),
+            guest.init_script(PYTHON, recipe.runtime_modules),
             guest.INITRD_INIT,
             guest.FILES,
             guest.RUNTIMES_DIR,
             guest.WORKDIR,
         ],
     }
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+    if recipe.links:  # left out where there are none: images that were built before there were any keep their names
+        words["links"] = dict(recipe.links)
+    return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]

@@ -15,32 +15,32 @@ from pathlib import Path
 from ..errors import EmulatorError
 from . import guest, recipe
 from .programs import pipe_programs, run_program
+from .recipe import GuestRecipe
 
 _TAR = (
     *("tar", "-x", "--no-same-owner", "--keep-directory-symlink", "--warning=no-timestamp"),
     # Debian 12 is a system with a merged /usr, but its packages still carry files for /bin, /sbin and /lib.
     r"--transform=s,^\./\(bin\|sbin\|lib\)/,./usr/\1/,",
-    *(f"--exclude={path}" for path in recipe.TRIMMED),
 )
-PYTHON_FOLDERS = (f"usr/lib/python{recipe.PYTHON}", "opt/hilbench/wheels")
 _FIRST_INODE = 11  # ext4 keeps 1 to 10 for itself
 
 
-def unpack_packages(debs: Sequence[Path], root: Path) -> None:
-    """Unpack the packages into `root`, a folder that does not exist yet."""
+def unpack_packages(debs: Sequence[Path], root: Path, trimmed: Sequence[str]) -> None:
+    """Unpack the packages into `root`, a folder that does not exist yet, without what matches `trimmed`."""
+    tar = [*_TAR, *(f"--exclude={pattern}" for pattern in trimmed)]
     for name in ("bin", "sbin", "lib"):
         (root / "usr" / name).mkdir(parents=True)
         (root / name).symlink_to(f"usr/{name}")
     for deb in debs:
         pipe_programs(
             ["dpkg-deb", "--fsys-tarfile", str(deb)],
-            [*_TAR, "-C", str(root)],
+            [*tar, "-C", str(root)],
             doing=f"unpacking {deb.name} for the emulated board",
         )
 
 
-def complete(root: Path, *, authorized_key: str, host_key: bytes) -> None:
-    """Write what no package brings: the init, accounts, keys and the folders to mount on."""
+def complete(root: Path, made: GuestRecipe, *, authorized_key: str, host_key: bytes) -> None:
+    """Write what no package brings: the init, accounts, keys, links and the folders to mount on."""
     for folder in ("dev", "proc", "sys", "run", "tmp", "mnt", "var/tmp", "etc/dropbear", "root/.ssh"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     workdir = root / guest.WORKDIR.lstrip("/")
@@ -51,8 +51,10 @@ def complete(root: Path, *, authorized_key: str, host_key: bytes) -> None:
     for name, text in guest.FILES.items():
         (root / name).write_text(text)
     (root / "etc/shadow").chmod(0o600)
-    (root / "init").write_text(guest.init_script(recipe.PYTHON, recipe.RUNTIME_MODULES))
+    (root / "init").write_text(guest.init_script(recipe.PYTHON, made.runtime_modules))
     (root / "init").chmod(0o755)
+    for name, target in made.links.items():
+        (root / name).symlink_to(target)
     write_secret(root / "root/.ssh/authorized_keys", authorized_key.encode() + b"\n")
     write_secret(root / "etc/dropbear/dropbear_ed25519_host_key", host_key)
 
@@ -68,7 +70,7 @@ def python_for_guest(version: str = recipe.PYTHON) -> str | None:
         return None
 
 
-def compile_python(root: Path, python: str, folders: Sequence[str] = PYTHON_FOLDERS) -> None:
+def compile_python(root: Path, python: str, folders: Sequence[str]) -> None:
     """Compile the standard library and the runtimes to bytecode, as their maintainer scripts would have done.
 
     The bytecode is not checked against its source's time stamp: neither ever changes on a restored board.

@@ -10,19 +10,20 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ..board import Arch
 from ..errors import EmulatorError, TargetError
-from ..wheels import download_wheel, needed, sha256_of
+from ..wheels import download_wheel, needed, platform_tags, sha256_of
 from . import guest, recipe
 from .recipe import Wheel
 
 _STORE = "opt/hilbench/wheels"
 
 
-def fetch_wheels(wheels: Iterable[Wheel], folder: Path) -> dict[Wheel, Path]:
-    """Files of the wheels in `folder`; those that are not there yet are downloaded."""
+def fetch_wheels(wheels: Iterable[Wheel], arch: Arch, folder: Path) -> dict[Wheel, Path]:
+    """Files of an architecture's wheels in `folder`; those that are not there yet are downloaded."""
     folder.mkdir(parents=True, exist_ok=True)
     there = {sha256_of(file): file for file in sorted(folder.glob("*.whl"))}
-    return {wheel: there.get(wheel.sha256) or _download(wheel, folder) for wheel in dict.fromkeys(wheels)}
+    return {wheel: there.get(wheel.sha256) or _download(wheel, arch, folder) for wheel in dict.fromkeys(wheels)}
 
 
 def unpack_runtimes(runtimes: Mapping[str, tuple[Wheel, ...]], files: Mapping[Wheel, Path], root: Path) -> None:
@@ -39,7 +40,7 @@ def unpack_runtimes(runtimes: Mapping[str, tuple[Wheel, ...]], files: Mapping[Wh
                 (site / entry.name).symlink_to(f"/{_STORE}/{wheel.name}-{wheel.version}/{entry.name}")
 
 
-def _download(wheel: Wheel, folder: Path) -> Path:
+def _download(wheel: Wheel, arch: Arch, folder: Path) -> Path:
     doing = f"downloading {wheel.name} {wheel.version} for the emulated board"
     major, minor = recipe.PYTHON.split(".")
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
@@ -47,7 +48,7 @@ def _download(wheel: Wheel, folder: Path) -> Path:
             file = download_wheel(
                 f"{wheel.name}=={wheel.version}",
                 python=(int(major), int(minor)),
-                platforms=recipe.WHEEL_PLATFORMS,
+                platforms=platform_tags(arch, recipe.GLIBC),
                 folder=Path(scratch),
                 doing=doing,
             )

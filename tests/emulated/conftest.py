@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hilbench.targets.board import Arch
 from hilbench.targets.emulated.bareimage import ensure_bare_image
 from hilbench.targets.emulated.guest import set_clock_command
 from hilbench.targets.emulated.image import Image, ensure_image
@@ -29,6 +30,14 @@ def emulator_image() -> Image:
 def a72(emulator_image: Image) -> Iterator[Machine]:
     """A Cortex-A72 board. It is clean once: a test that minds what others left calls `a72.restore()` first."""
     with open_machine("tests-a72", "cortex-a72", 512, emulator_image, progress=print) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="session")
+def armhf() -> Iterator[Machine]:
+    """A 32-bit board, a Cortex-A15. It is clean once, as `a72` is."""
+    image = ensure_image(print, Arch.ARMHF)
+    with open_machine("tests-armhf", "cortex-a15", 512, image, progress=print) as machine:
         yield machine
 
 

@@ -99,11 +99,11 @@ def test_guest_is_debian_12_on_arm64_with_everything_the_agent_needs(board: Mach
     assert facts.stdout.split() == ["2", "2", "0", "1", "1", "tests-a72", "1777"]
 
 
-@pytest.mark.parametrize(("runtime", "module"), sorted(recipe.RUNTIME_MODULES.items()))
+@pytest.mark.parametrize(("runtime", "module"), sorted(recipe.ARM64.runtime_modules.items()))
 def test_runtime_imports_with_its_own_numpy(runtime: str, module: str, board: Machine, guest_run: GuestRun) -> None:
     code = f"import {module}, numpy; print(numpy.__version__)"
     answer = guest_run(board, f"PYTHONPATH=/opt/hilbench/runtimes/{runtime} python3 -c '{code}'")
-    numpy = next(wheel.version for wheel in recipe.RUNTIMES[runtime] if wheel.name == "numpy")
+    numpy = next(wheel.version for wheel in recipe.ARM64.runtimes[runtime] if wheel.name == "numpy")
     assert (answer.stdout.strip(), answer.stderr) == (numpy, "")
 
 
@@ -309,6 +309,6 @@ def test_facts_name_what_the_counts_depend_on(board: Machine) -> None:
     facts = board.facts()
     assert facts["emulator"].startswith("QEMU ")
     assert facts["cpu_model"] == "cortex-a72"
-    assert facts["image"] == recipe.recipe_hash()
+    assert facts["image"] == recipe.recipe_hash(recipe.ARM64)
     assert facts["kernel_abi"].endswith("-arm64")
     assert facts["icount"] == "shift=0,sleep=on"

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hilbench.targets.board import Arch
 from hilbench.targets.emulated.image import Image
 from hilbench.targets.emulated.qemu import MachineSpec, QemuProcess, forwarded_port, qemu_arguments
 from hilbench.targets.errors import EmulatorError
@@ -15,24 +16,34 @@ Hub -1 (n0):
 """
 
 
-@pytest.fixture
-def spec(tmp_path: Path) -> MachineSpec:
-    image = Image(
-        folder=tmp_path,
-        kernel=tmp_path / "kernel",
-        initrd=tmp_path / "initrd",
-        disk=tmp_path / "disk.ext4",
-        key_file=tmp_path / "key",
+def image(folder: Path, arch: Arch) -> Image:
+    return Image(
+        folder=folder,
+        kernel=folder / "kernel",
+        initrd=folder / "initrd",
+        disk=folder / "disk.ext4",
+        key_file=folder / "key",
         host_key="ssh-ed25519 AAAA",
         recipe_hash="0123456789abcdef",
         contents_hash="fedcba9876543210",
         kernel_abi="6.1.0-50-arm64",
+        arch=arch,
     )
-    return MachineSpec(name="board", cpu="cortex-a76", memory_mib=256, image=image)
 
 
-def arguments(spec: MachineSpec, disk: Path = Path("/d/run.qcow2"), load: str | None = None) -> list[str]:
-    return qemu_arguments(spec, disk=disk, console=Path("/d/console.log"), qmp_fd=7, load=load)
+def armhf_spec(folder: Path) -> MachineSpec:
+    return MachineSpec(name="board", cpu="cortex-a15", memory_mib=256, image=image(folder, Arch.ARMHF))
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> MachineSpec:
+    return MachineSpec(name="board", cpu="cortex-a76", memory_mib=256, image=image(tmp_path, Arch.ARM64))
+
+
+def arguments(
+    spec: MachineSpec, disk: Path = Path("/d/run.qcow2"), load: str | None = None, tree: Path | None = None
+) -> list[str]:
+    return qemu_arguments(spec, disk=disk, console=Path("/d/console.log"), tree=tree, qmp_fd=7, load=load)
 
 
 def value_of(argv: list[str], option: str) -> str:
@@ -46,6 +57,17 @@ def test_machine_counts_instructions_on_one_cpu_of_the_asked_model(spec: Machine
     assert value_of(argv, "-cpu") == "cortex-a76"
     assert value_of(argv, "-m") == "256"
     assert "hilbench.board=board" in value_of(argv, "-append")
+
+
+def test_each_architecture_has_its_own_qemu_and_a_32_bit_board_its_device_tree(
+    spec: MachineSpec, tmp_path: Path
+) -> None:
+    wide, narrow = arguments(spec), arguments(armhf_spec(tmp_path), tree=Path("/d/board.dtb"))
+    assert (wide[0], value_of(wide, "-machine")) == ("qemu-system-aarch64", "virt,gic-version=3")
+    assert (narrow[0], value_of(narrow, "-machine")) == ("qemu-system-arm", "virt,highmem=off")
+    assert "-dtb" not in wide
+    assert value_of(narrow, "-dtb") == "/d/board.dtb"
+    assert value_of(narrow, "-icount") == "shift=0,sleep=on"
 
 
 def test_guest_has_no_way_out_and_its_port_is_on_the_loopback_only(spec: MachineSpec) -> None:

@@ -48,9 +48,9 @@ def one(inventory: Inventory) -> Board:
     return board
 
 
-def test_the_inventory_of_this_repository_has_its_three_boards() -> None:
+def test_the_inventory_of_this_repository_has_its_four_boards() -> None:
     boards = load_inventory(ROOT / "inventory.yaml").boards
-    assert list(boards) == ["emulated-a72", "emulated-a76", "this-machine"]
+    assert list(boards) == ["emulated-a72", "emulated-a76", "emulated-armhf", "this-machine"]
     for name in ("a72", "a76"):
         board = boards[f"emulated-{name}"]
         assert board.address == EmulatedAddress(cpu=f"cortex-{name}", memory_mib=512)
@@ -59,6 +59,9 @@ def test_the_inventory_of_this_repository_has_its_three_boards() -> None:
         assert {runtime.site for runtime in board.runtimes} == {
             f"/opt/hilbench/runtimes/{runtime.name}" for runtime in board.runtimes
         }
+    armhf = boards["emulated-armhf"]
+    assert (armhf.address, armhf.arch) == (EmulatedAddress(cpu="cortex-a15", memory_mib=512), Arch.ARMHF)
+    assert [runtime.name for runtime in armhf.runtimes] == ["tflite-runtime"]
     here = boards["this-machine"]
     assert (here.address, here.role) == (LocalAddress(), Role.REFERENCE)
     assert [(runtime.name, runtime.python) for runtime in here.runtimes] == [("onnxruntime", sys.executable)]
@@ -208,8 +211,8 @@ WRONG = {
     "unknown cpu": (
         "boards:\n  a:\n    connection: emulated\n    cpu: cortex-a78",
         (
-            'inventory.yaml:4: boards.a.cpu: "cortex-a78" is not allowed; did you mean "cortex-a76"? Allowed: '
-            "cortex-a35, cortex-a53, cortex-a57, cortex-a72, cortex-a76, a64fx, neoverse-n1, max"
+            'inventory.yaml:4: boards.a.cpu: "cortex-a78" is not allowed; did you mean "cortex-a7"? Allowed: '
+            "cortex-a35, cortex-a53, cortex-a57, cortex-a72, cortex-a76, a64fx, neoverse-n1, max, cortex-a7, cortex-a15"
         ),
     ),
     "missing cpu": (
@@ -283,6 +286,21 @@ WRONG = {
             'inventory.yaml:5: boards.a.role: "target" is not allowed: an emulated board counts and never times. '
             "Allowed: emulated"
         ),
+    ),
+    "64-bit CPU on a 32-bit board": (
+        "boards:\n  a:\n    connection: emulated\n    arch: armhf\n    cpu: cortex-a72",
+        (
+            'inventory.yaml:5: boards.a.cpu: "cortex-a72" is not allowed with "arch: armhf". '
+            "Allowed: cortex-a7, cortex-a15"
+        ),
+    ),
+    "emulated PC": (
+        "boards:\n  a:\n    connection: emulated\n    arch: x86_64\n    cpu: max",
+        'inventory.yaml:4: boards.a.arch: "x86_64" is not allowed for an emulated board. Allowed: arm64, armhf',
+    ),
+    "runtime that nobody publishes for 32-bit ARM": (
+        "boards:\n  a:\n    connection: emulated\n    cpu: cortex-a15\n    runtimes: [tflite-runtime, onnxruntime]",
+        'inventory.yaml:5: boards.a.runtimes: an emulated armhf board has no "onnxruntime". Allowed: tflite-runtime',
     ),
     "this machine as an emulated board": (
         "boards:\n  a:\n    connection: local\n    role: emulated",
