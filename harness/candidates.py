@@ -60,7 +60,7 @@ class BoardJudgement:
 class Candidate:
     """One model through one recipe, or the reason why there is no artifact.
 
-    `hosts`: the facts of its accuracy on this machine by the runtime that judged it, a board's own; none without a task.
+    `hosts`: the facts of its accuracy on this machine by judging runtime; None without a task.
     """
 
     model: str
