@@ -4,8 +4,8 @@ The check catches steps that broke a model (a wrong order of axes, a kernel that
 that a step costs: that is judged by the task.
 
 Measured with onnx2tf 2.6.9 and ai-edge-quantizer 0.10.0, each in ai-edge-litert 2.3.0 and tflite-runtime 2.14.0: `rel`
-of the conversion, `sqnr_db` of the rest. digits: 200 test images; cls, det, rec: PP-OCR's models on 8 pictures of rendered
-text; BlazeFace's detectors and the landmark models on made-up pictures, against the file they were made of.
+of the conversion, `sqnr_db` of the rest. digits: 200 test images; cls, det, rec: PP-OCR's models on 8 pictures of
+rendered text; BlazeFace's detectors and the landmark models on made-up pictures, against the file they were made of.
 
 | step | digits | cls | det | rec | BlazeFace, landmarks |
 | --- | --- | --- | --- | --- | --- |

@@ -62,7 +62,11 @@ def from_json(data: Mapping[str, Any]) -> Interface:
 
 
 def _from_json(ports: Sequence[Mapping[str, Any]]) -> tuple[Port, ...]:
-    return tuple(Port(**{**port, "axes": tuple(port["axes"])}) for port in ports)
+    found: list[Port] = []
+    for port in ports:
+        values: dict[str, Any] = {**port, "axes": tuple(port["axes"])}
+        found.append(Port(**values))
+    return tuple(found)
 
 
 def same(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Interface:

@@ -1,8 +1,9 @@
 """Quantize a float .tflite file by ai-edge-quantizer: fp16, int8-dynamic, int8-static.
 
 Inputs and outputs stay float32, so that a quantized file takes and gives what its source does. Dynamic never uses the
-quantizer's own recipe: it scales the weights of fully connected layers per channel, which tflite-runtime 2.14 (the only
-runtime of 32-bit ARM boards) computes wrongly without an error; one scale a tensor there is right in every runtime.
+quantizer's own recipe: it scales the weights of fully connected layers and matrix products per channel, which
+tflite-runtime 2.14 (the only runtime of 32-bit ARM boards) computes wrongly without an error; one scale a tensor there
+is right in every runtime.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ from .words import nearest
 TIMEOUT_S = 1800.0
 _WORKER = Path(__file__).with_name("tflite_quantize_worker.py")
 
+# With a scale a channel, tflite-runtime 2.14 gives zeros for a matrix product, dynamic and static, and wrong answers for
+# a fully connected layer, dynamic only
+_ZEROS_PER_CHANNEL = "BATCH_MATMUL"
+_WRONG_PER_CHANNEL = ("FULLY_CONNECTED", _ZEROS_PER_CHANNEL)
 # What ai-edge-quantizer would turn into a form that tflite-runtime 2.14 refuses to load
 _NO_DYNAMIC_KERNEL = ("CONV_2D_TRANSPOSE",)
 _NO_INT8_KERNEL = ("SQRT", "DIV")
@@ -81,18 +86,21 @@ def to_int8_static(
 
 
 def dynamic_rules() -> list[Rule]:
-    """8-bit weights, a scale a channel, but a single scale for fully connected layers: see the top of this file."""
-    everything = _weights("CHANNELWISE")
-    fully_connected = {**_weights("TENSORWISE"), "operation": "FULLY_CONNECTED"}
-    return [everything, fully_connected, *_left_alone(_NO_DYNAMIC_KERNEL)]
+    """8-bit weights, a scale a channel, but a single scale for matrices: see the top of this file."""
+    matrices = [{**_weights("TENSORWISE"), "operation": operation} for operation in _WRONG_PER_CHANNEL]
+    return [_weights("CHANNELWISE"), *matrices, *_left_alone(_NO_DYNAMIC_KERNEL)]
 
 
 def static_rules(*, per_channel: bool) -> list[Rule]:
     """8-bit weights (symmetric) and activations (asymmetric); the file's inputs and outputs stay float32."""
-    rule = _weights("CHANNELWISE" if per_channel else "TENSORWISE")
     activations = {"num_bits": 8, "symmetric": False, "granularity": "TENSORWISE", "dtype": "INT"}
-    rule["op_config"] = {**rule["op_config"], "activation_tensor_config": activations}
-    return [rule, *_left_alone(("INPUT", "OUTPUT", *_NO_INT8_KERNEL))]
+    rules = [
+        _weights("CHANNELWISE" if per_channel else "TENSORWISE"),
+        {**_weights("TENSORWISE"), "operation": _ZEROS_PER_CHANNEL},
+    ]
+    for rule in rules:
+        rule["op_config"] = {**rule["op_config"], "activation_tensor_config": activations}
+    return [*rules, *_left_alone(("INPUT", "OUTPUT", *_NO_INT8_KERNEL))]
 
 
 def _left_alone(operations: Sequence[str]) -> list[Rule]:
