@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch.fx import GraphModule, Node
     from torchao.quantization.pt2e.quantizer import QuantizationSpec, Quantizer
 
@@ -52,14 +54,14 @@ def _annotate(node: Node) -> None:
             return
 
 
-def _mark(node: Node, inputs: dict[Node, QuantizationSpec]) -> None:
+def _mark(node: Node, inputs: Mapping[Node, QuantizationSpec]) -> None:
     """Quantize an operator's inputs, and its output behind the Relu that belongs to it."""
     from torchao.quantization.pt2e.quantizer import QuantizationAnnotation
 
     last = _tail(node)
     for part in {node: None, last: None}:
         part.meta["quantization_annotation"] = QuantizationAnnotation(
-            input_qspec_map=inputs if part is node else {},
+            input_qspec_map=dict(inputs) if part is node else {},
             output_qspec=activations() if part is last and not _is_result(last) else None,
             _annotated=True,
         )

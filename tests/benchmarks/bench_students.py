@@ -7,6 +7,7 @@ model's; "at most" is the upper bound of the paired 95 % interval.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,9 @@ from .digits_figures import Digits, judge, load_digits
 SEEDS = (1, 2, 3)
 SMALLER = 50
 LARGEST_DROP_PP = 1.0
-SQUEEZE = {"student": "squeeze-digits", "epochs": 16, "learning_rate": 0.01, "shift_pixels": 2}
+SQUEEZE = Distil(student="squeeze-digits", epochs=16, learning_rate=0.01, shift_pixels=2)
 # A high rate, as MobileNets were trained: some channels die, and BatchNorm blows their depthwise weights up.
-MOBILE = {"student": "mobile-digits", "epochs": 6, "learning_rate": 0.03, "seed": 1}
+MOBILE = Distil(student="mobile-digits", epochs=6, learning_rate=0.03)
 QAT = Qat(epochs=2)
 
 Apprentice = Callable[[str], Apprenticeship]
@@ -58,7 +59,7 @@ def test_the_fire_student_is_a_fiftieth_in_size_and_within_a_point(
     rows: list[str] = []
     found: list[tuple[int, float]] = []
     for seed in SEEDS:
-        pupil, _ = train(digits.proto, Distil(**SQUEEZE, seed=seed), apprentice(f"squeeze-digits, seed {seed}"))
+        pupil, _ = train(digits.proto, replace(SQUEEZE, seed=seed), apprentice(f"squeeze-digits, seed {seed}"))
         rows.append(judge(pupil, digits).row(f"squeeze-digits, seed {seed}, float"))
         small = shorten_names(quantize_static_int8(pupil, Int8Static(), digits.samples(), tmp_path))
         figures = judge(small, digits)
@@ -73,7 +74,7 @@ def test_the_fire_student_is_a_fiftieth_in_size_and_within_a_point(
 def test_mixed_precision_and_training_win_back_what_8_bits_cost_the_depthwise_student(
     digits: Digits, apprentice: Apprentice, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pupil, _ = train(digits.proto, Distil(**MOBILE), apprentice("mobile-digits"))
+    pupil, _ = train(digits.proto, MOBILE, apprentice("mobile-digits"))
     samples = digits.samples()
     plain = quantize_static_int8(pupil, Int8Static(per_channel=False), samples, tmp_path)
     per_channel = quantize_static_int8(pupil, Int8Static(), samples, tmp_path)

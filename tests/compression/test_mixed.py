@@ -46,11 +46,12 @@ def depthwise(digits: Digits) -> ModelProto:
     graph, stored = proto.graph, {tensor.name: tensor for tensor in proto.graph.initializer}
     stem = next(node for node in graph.node if node.op_type == "Conv")
     relu = next(node for node in graph.node if node.op_type == "Relu")
+    channels = stored[stem.input[1]].dims[0]
     for name in stem.input[1:]:
         values = numpy_helper.to_array(stored[name]).copy()
         values[DEAD] = 0
         stored[name].CopyFrom(numpy_helper.from_array(values, name))
-    kernel = np.zeros((len(values), 1, 3, 3), np.float32)
+    kernel = np.zeros((channels, 1, 3, 3), np.float32)
     kernel[:, 0, 1, 1] = 1
     kernel[DEAD] = 1000
     for node in graph.node:
@@ -59,7 +60,7 @@ def depthwise(digits: Digits) -> ModelProto:
         node.input.extend(inputs)
     graph.initializer.append(numpy_helper.from_array(kernel, "uneven"))
     layer = helper.make_node(
-        "Conv", [relu.output[0], "uneven"], ["filtered"], name="depthwise", group=len(values), pads=[1, 1, 1, 1]
+        "Conv", [relu.output[0], "uneven"], ["filtered"], name="depthwise", group=channels, pads=[1, 1, 1, 1]
     )
     graph.node.insert(list(graph.node).index(relu) + 1, layer)
     return proto

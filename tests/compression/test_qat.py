@@ -50,14 +50,14 @@ def small_network() -> ModelProto:
         weights("w5", 3, 8),
         numpy_helper.from_array(np.zeros(3, np.float32), "b5"),
     ]
-    pads = {"pads": [1, 1, 1, 1]}
+    pads = [1, 1, 1, 1]
     nodes = [
-        helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], name="stem", **pads),
+        helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], name="stem", pads=pads),
         helper.make_node("Relu", ["c1"], ["r1"], name="relu1"),
-        helper.make_node("Conv", ["r1", "w2", "b2"], ["c2"], name="depthwise", group=8, **pads),
+        helper.make_node("Conv", ["r1", "w2", "b2"], ["c2"], name="depthwise", group=8, pads=pads),
         helper.make_node("Relu", ["c2"], ["r2"], name="relu2"),
         helper.make_node("Conv", ["r2", "w3"], ["c3"], name="narrow"),
-        helper.make_node("Conv", ["r2", "w4"], ["c4"], name="wide", **pads),
+        helper.make_node("Conv", ["r2", "w4"], ["c4"], name="wide", pads=pads),
         helper.make_node("Concat", ["c3", "c4"], ["j"], name="join", axis=1),
         helper.make_node("GlobalAveragePool", ["j"], ["p"], name="pool"),
         helper.make_node("Flatten", ["p"], ["f"], name="flat"),
