@@ -13,7 +13,6 @@ from .errors import CompressionError, ModelError
 from .model import Model, load_proto
 from .tensor import shown
 
-BLANK = 0  # the class that separates two equal characters and means none
 METADATA_KEY = "character"  # where the PP-OCR models keep their characters, one a line
 
 
@@ -60,12 +59,12 @@ def greedy_texts(outputs: NDArray[Any], characters: Sequence[str]) -> NDArray[np
     best = steps.argmax(axis=2)
     starts = np.ones(best.shape, bool)
     starts[:, 1:] = best[:, 1:] != best[:, :-1]
-    kept = starts & (best != BLANK)
-    return np.asarray(["".join(alphabet[number] for number in row[keep]) for row, keep in zip(best, kept, strict=True)])
+    rows = zip(best, starts, strict=True)
+    return np.asarray(["".join(alphabet[number] for number in row[first]) for row, first in rows])
 
 
 def _alphabet(outputs: NDArray[Any], characters: Sequence[str]) -> tuple[str, ...]:
-    """Return the character of each class, the blank's being empty."""
+    """Return the character of each class; that of class 0, the blank, is empty."""
     many = sum(size > 1 for size in outputs.shape[1:-1])
     if outputs.ndim < 3 or many > 1:
         raise ModelError(
