@@ -6,13 +6,14 @@ import struct
 from pathlib import Path
 
 import pytest
+from hilbench.targets.board import Arch
 from hilbench.targets.emulated import boardtree
 from hilbench.targets.emulated.boardtree import tree_file, with_counters, write_tree
 from hilbench.targets.emulated.devicetree import packed, with_node
 from hilbench.targets.emulated.qemu import MachineSpec
 from hilbench.targets.errors import EmulatorError
 
-from .test_emulated_qemu import armhf_spec, spec  # noqa: F401  a fixture and what makes the other spec
+from .test_emulated_qemu import armhf_spec, image
 
 Nodes = dict[str, dict[str, bytes]]
 
@@ -99,7 +100,8 @@ def test_cut_off_tree_is_refused(qemus_own: bytes) -> None:
         packed(packed(qemus_own)[:200])
 
 
-def test_64_bit_board_has_qemus_own_tree(spec: MachineSpec, tmp_path: Path) -> None:  # noqa: F811
+def test_64_bit_board_has_qemus_own_tree(tmp_path: Path) -> None:
+    spec = MachineSpec(name="board", cpu="cortex-a76", memory_mib=256, image=image(tmp_path, Arch.ARM64))
     write_tree(spec, tmp_path)
     assert tree_file(spec, tmp_path) is None
     assert list(tmp_path.iterdir()) == []
