@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .errors import ModelError
 from .tensor import TensorSpec
-from .tflite_file import _INPUTS, _OUTPUTS, _SUBGRAPHS, _TENSORS, _read, _Table, read_tflite
+from .tflite_file import _INPUTS, _OUTPUTS, _SUBGRAPHS, _TENSORS, Table, read_scalar, read_tflite
 
 _QUANTIZATION = 4  # table Tensor of schema.fbs
 _SCALE, _ZERO_POINT = 2, 3  # table QuantizationParameters
@@ -39,7 +39,7 @@ def read_ports(data: bytes, *, where: str) -> FilePorts:
     """Return the ports of the first subgraph. Raises ModelError where the file is damaged."""
     inputs, outputs = read_tflite(data, where=where)
     try:
-        graph = _Table(data, _read(data, "<I", 0)).tables(_SUBGRAPHS)[0]
+        graph = Table(data, read_scalar(data, "<I", 0)).tables(_SUBGRAPHS)[0]
         tensors = graph.tables(_TENSORS)
         return FilePorts(
             inputs=_ports(inputs, tensors, graph.ints(_INPUTS)), outputs=_ports(outputs, tensors, graph.ints(_OUTPUTS))
@@ -51,13 +51,13 @@ def read_ports(data: bytes, *, where: str) -> FilePorts:
 def custom_operators(data: bytes, *, where: str) -> tuple[str, ...]:
     """Return the names of the operators that are not TensorFlow Lite's own. Raises ModelError for a damaged file."""
     try:
-        codes = _Table(data, _read(data, "<I", 0)).tables(_OPERATOR_CODES)
+        codes = Table(data, read_scalar(data, "<I", 0)).tables(_OPERATOR_CODES)
         return tuple(name for code in codes if (name := code.text(_CUSTOM_CODE)))
     except struct.error as error:
         raise ModelError(f"{where} is a damaged TFLite file: its tables point outside the file.") from error
 
 
-def _ports(specs: tuple[TensorSpec, ...], tensors: list[_Table], indices: tuple[int, ...]) -> tuple[FilePort, ...]:
+def _ports(specs: tuple[TensorSpec, ...], tensors: list[Table], indices: tuple[int, ...]) -> tuple[FilePort, ...]:
     found: list[FilePort] = []
     for spec, index in zip(specs, indices, strict=True):
         scale, zero_point = _quantization(tensors[index])
@@ -65,14 +65,14 @@ def _ports(specs: tuple[TensorSpec, ...], tensors: list[_Table], indices: tuple[
     return tuple(found)
 
 
-def _quantization(tensor: _Table) -> tuple[float, int]:
+def _quantization(tensor: Table) -> tuple[float, int]:
     at = tensor.field(_QUANTIZATION)
     if at is None:
         return 0.0, 0
-    table = _Table(tensor.data, at + _read(tensor.data, "<I", at))
+    table = Table(tensor.data, at + read_scalar(tensor.data, "<I", at))
     scales_at, scales = table.vector(_SCALE)
     zeros_at, zeros = table.vector(_ZERO_POINT)
     if scales != 1:  # none: plain values; several belong to weights, never to an input or output
         return 0.0, 0
     scale: float = struct.unpack_from("<f", tensor.data, scales_at)[0]
-    return scale, _read(tensor.data, "<q", zeros_at) if zeros else 0
+    return scale, read_scalar(tensor.data, "<q", zeros_at) if zeros else 0

@@ -122,7 +122,7 @@ def _quantized(
 ) -> bytes:
     if find_spec("ai_edge_quantizer") is None:
         raise UnsupportedRecipeError(
-            f"{kind} of a TFLite file needs ai-edge-quantizer: pip install 'hilbench[tflite-quant]'."
+            f"{kind} of a TFLite file needs ai-edge-quantizer: pip install 'hilbench[tflite]'."
         )
     job = {"recipe": rules, "exclude": list(exclude), "float_weights": kind == "fp16"}
     try:

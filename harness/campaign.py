@@ -19,7 +19,7 @@ from ..reports.summary import summarize
 from ..targets.claim import this_person
 from ..targets.quiet import machine_time
 from .assemble import assemble, standing
-from .candidates import Prepared, Source, datasets, plan_hash, prepare, read_sources
+from .candidates import Prepared, prepare
 from .design import design, foretell
 from .home import Home
 from .phases import Spent, phase, spent
@@ -27,6 +27,7 @@ from .plan import Cell, Plan, expand, stand_in
 from .progress import Progress, counted
 from .provenance import hilbench_version, provenance
 from .reporting import write_report
+from .sources import Sources, datasets, formats, plan_hash, read_sources
 from .store import NewNote, RunRow, Store, now
 
 
@@ -46,7 +47,7 @@ class Campaign:
 
     plan: Plan
     plan_hash: str
-    sources: Mapping[str, Source]
+    sources: Sources
     cells: tuple[Cell, ...]
     blocks: Mapping[str, int]
     origin: Mapping[str, Any]
@@ -58,7 +59,7 @@ def ready(plan: Plan, home: Home, *, command: str, person: str | None = None) ->
     Raises ModelError, a sentence for the first file that is wrong.
     """
     sources = read_sources(plan, cache=home.artifacts)
-    cells = expand(plan, {name: source.model.format for name, source in sources.items()})
+    cells = expand(plan, formats(sources))
     return Campaign(
         plan=plan,
         plan_hash=plan_hash(plan, sources),

@@ -16,29 +16,23 @@ import numpy as np
 
 from ..compression.apply import Artifact, apply_recipe
 from ..compression.costs import costs_facts, costs_of
-from ..compression.data import Dataset, describe, golden_inputs, model_inputs
 from ..compression.errors import CompressionError, UnsupportedRecipeError
 from ..compression.evaluate import Evaluation, evaluate, host_outputs, wanted_answers
 from ..compression.interface import Interface
-from ..compression.model import Model, read_model
+from ..compression.model import Model
 from ..compression.recipe import Recipe
-from ..compression.task import Array, Task, subset_indices
-from ..compression.userfunction import function_sha256
+from ..compression.task import Array, Task
 from ..reports.record import ArtifactFacts, Outcome
 from ..targets.board import Board
 from .answers import packed
-from .boardinputs import BoardInputs, InputFile, input_file
-from .plan import Cell, ModelPlan, Plan, expand
-from .provenance import digest
-from .taskdata import read_data
+from .boardinputs import BoardInputs
+from .plan import Cell, Plan, expand
+from .sources import Source, Sources, Unread, board_samples, formats, golden, read
 
 if TYPE_CHECKING:
     from .progress import Progress, Say
 
-GOLDEN_SAMPLES = 8
-TIMING_SAMPLES = 16
 SAY_EVERY_S = 5.0
-BOARD_SAMPLES = {True: 100, False: 500}  # images judged on a board, by whether it is emulated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,27 +71,13 @@ class Candidate:
         return any(step.kind.startswith("int8") or step.kind == "qat" for step in self.recipe.steps)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Source:
-    """A model of the plan with its data."""
-
-    model: Model
-    task: Task
-    test: Dataset
-    calibration: Dataset | None
-    train: Dataset | None
-    inputs: Mapping[int, BoardInputs]  # by the number of images judged on the board
-    judged: Mapping[int, np.ndarray[Any, np.dtype[np.intp]]]
-
-
 class Prepared:
     """All candidates of a plan, and what boards need of them."""
 
-    def __init__(
-        self, plan: Plan, sources: Mapping[str, Source], made: Mapping[tuple[str, str], Candidate], cache: Path
-    ) -> None:
+    def __init__(self, plan: Plan, sources: Sources, made: Mapping[tuple[str, str], Candidate], cache: Path) -> None:
         self._plan = plan
-        self._sources = sources
+        self._formats = formats(sources)
+        self._sources = read(sources)
         self._made = made
         self._cache = cache
         self._turned: dict[tuple[str, Interface], BoardInputs] = {}
@@ -105,7 +85,7 @@ class Prepared:
     @property
     def formats(self) -> Mapping[str, str]:
         """The format of each model by its name: `onnx` or `tflite`."""
-        return {name: source.model.format for name, source in self._sources.items()}
+        return self._formats
 
     def candidate(self, cell: Cell) -> Candidate:
         """The candidate of a cell."""
@@ -152,7 +132,7 @@ class Prepared:
     def golden_on_host(self, cell: Cell) -> dict[str, Array] | None:
         """Raw outputs of this machine for the golden inputs; None where it has no runtime for the format."""
         source = self._sources[cell.model]
-        inputs = _golden(source.test, source.model, source.task, self._plan.seed)
+        inputs = golden(source.test, source.model, source.task, self._plan.seed)
         return host_outputs(self.artifact(cell), inputs, cache=self._cache, runtime=cell.runtime)
 
     def judged(self, cell: Cell, board: Board) -> BoardJudgement | None:
@@ -174,48 +154,17 @@ class Prepared:
         )
 
 
-def plan_hash(plan: Plan, sources: Mapping[str, Source]) -> str:
-    """Identifies a plan: its text, what its model and data files hold, its boards."""
-    contents: dict[str, list[Any]] = {
-        name: [s.model.sha256, s.test.sha256, *(None if d is None else d.sha256 for d in (s.calibration, s.train))]
-        for name, s in sources.items()
-    }
-    for name, s in sources.items():  # the text of a metric decides what is shipped, as data does
-        contents[name] += [] if s.task.function is None else [function_sha256(s.task.function)]
-        contents[name] += [s.task.characters] if s.task.characters else []
-    return digest({"plan": plan.source, "contents": contents, "boards": [repr(board) for board in plan.boards]})
-
-
-def datasets(sources: Mapping[str, Source]) -> dict[str, Any]:
-    """Name, hash and size of the data of each model: what a run keeps of it."""
-
-    def told(source: Source) -> dict[str, Any]:
-        known = {"test": source.test, "calibration": source.calibration, "train": source.train}
-        return {role: None if data is None else describe(data) for role, data in known.items()}
-
-    return {name: told(source) for name, source in sources.items()}
-
-
-def board_samples(plan: Plan, board: Board) -> int:
-    """How many images are judged on a board."""
-    return plan.accuracy_samples or BOARD_SAMPLES[board.emulated]
-
-
-def read_sources(plan: Plan, *, cache: Path) -> Mapping[str, Source]:
-    """Read the plan's models with their data. Raises ModelError, a sentence for the first file that is wrong."""
-    stand_ins = [board for pool in plan.pools.values() for board in pool]
-    sizes = {board_samples(plan, board) for board in (*plan.boards, *stand_ins)}
-    return {entry.name: _source(entry, plan.seed, sizes, cache) for entry in plan.models}
-
-
-def prepare(plan: Plan, sources: Mapping[str, Source], *, cache: Path, progress: Progress) -> Prepared:
+def prepare(plan: Plan, sources: Sources, *, cache: Path, progress: Progress) -> Prepared:
     """Make every candidate of a plan and judge it on this machine. A candidate that cannot be made has a reason."""
     made: dict[tuple[str, str], Candidate] = {}
     runtimes = _runtimes(plan, sources)
     for name, source in sources.items():
         for recipe in plan.recipes:
-            judges = runtimes.get((name, recipe.name), [])
-            candidate = _candidate(name, recipe, source, judges, plan, cache, _Seldom(progress.about(name)))
+            if isinstance(source, Unread):
+                candidate = _failed(name, recipe, Outcome.ERROR, source.reason)
+            else:
+                judges = runtimes.get((name, recipe.name), [])
+                candidate = _candidate(name, recipe, source, judges, plan, cache, _Seldom(progress.about(name)))
             made[name, recipe.name] = candidate
             progress.say(f"{name}/{recipe.name}: {_told(candidate)}")
     return Prepared(plan, sources, made, cache)
@@ -229,40 +178,14 @@ def _told(candidate: Candidate) -> str:
     return f"{candidate.artifact.bytes / 1000:.0f} kB{''.join(told)}"
 
 
-def _runtimes(plan: Plan, sources: Mapping[str, Source]) -> dict[tuple[str, str], list[str]]:
+def _runtimes(plan: Plan, sources: Sources) -> dict[tuple[str, str], list[str]]:
     """By which runtimes each candidate is judged on this machine: those that it will meet on the boards."""
     found: dict[tuple[str, str], list[str]] = {}
-    for cell in expand(plan, {name: source.model.format for name, source in sources.items()}):
+    for cell in expand(plan, formats(sources)):
         judges = found.setdefault((cell.model, cell.recipe), [])
         if cell.skip is None and cell.runtime not in judges:
             judges.append(cell.runtime)
     return found
-
-
-def _source(entry: ModelPlan, seed: int, sizes: set[int], cache: Path) -> Source:
-    model = read_model(entry.file, shapes=entry.input_shapes)
-    data = read_data(entry.task, model, seed)
-    test, task = data.test, data.task
-    inputs: dict[int, BoardInputs] = {}
-    judged: dict[int, np.ndarray[Any, np.dtype[np.intp]]] = {}
-
-    def file(indices: np.ndarray[Any, np.dtype[np.intp]]) -> InputFile:
-        return input_file(model_inputs(test, model, task, indices), cache)
-
-    for size in sizes:
-        judged[size] = subset_indices(len(test), size, seed)
-        inputs[size] = BoardInputs(
-            golden=input_file(_golden(test, model, task, seed), cache),
-            accuracy=file(judged[size]) if task.metric else None,
-            timing=file(subset_indices(len(test), TIMING_SAMPLES, seed + 1)),
-        )
-    return Source(
-        model=model, task=task, test=test, calibration=data.calibration, train=data.train, inputs=inputs, judged=judged
-    )
-
-
-def _golden(test: Dataset, model: Model, task: Task, seed: int) -> dict[str, Array]:
-    return golden_inputs(test, model, task, samples=GOLDEN_SAMPLES, seed=seed)
 
 
 class _Seldom:
@@ -294,9 +217,9 @@ def _candidate(
         )
         hosts = {runtime: _host(artifact, source, runtime, cache, seldom) for runtime in judges}
     except UnsupportedRecipeError as error:
-        return _failed(name, recipe, Outcome.UNSUPPORTED, error)
+        return _failed(name, recipe, Outcome.UNSUPPORTED, str(error))
     except CompressionError as error:
-        return _failed(name, recipe, Outcome.ERROR, error)
+        return _failed(name, recipe, Outcome.ERROR, str(error))
     facts = ArtifactFacts(
         sha256=artifact.sha256,
         bytes=artifact.bytes,
@@ -336,8 +259,8 @@ def _costs(artifact: Artifact, model: Model) -> Mapping[str, Any] | None:
         return None
 
 
-def _failed(name: str, recipe: Recipe, outcome: Outcome, error: CompressionError) -> Candidate:
-    reason = " ".join(str(error).split())
+def _failed(name: str, recipe: Recipe, outcome: Outcome, told: str) -> Candidate:
+    reason = " ".join(told.split())
     return Candidate(model=name, recipe=recipe, made=None, artifact=None, hosts={}, outcome=outcome, reason=reason)
 
 

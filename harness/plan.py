@@ -37,12 +37,13 @@ class TaskPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlan:
-    """One model to compare; the file's path is absolute."""
+    """One model to compare; the file's path is absolute. `factory` makes the file where the plan names a function."""
 
     name: str
     file: Path
     task: TaskPlan
     input_shapes: Mapping[str, tuple[int, ...]]
+    factory: FunctionName | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

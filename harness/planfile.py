@@ -63,7 +63,9 @@ class TaskFile(Strict):
 class ModelFile(Strict):
     """One model to compare. Paths are relative to the plan file."""
 
-    file: str = Field(description="An .onnx or .tflite file, or a model of the zoo, such as zoo:ppocr-rec.")
+    file: str = Field(
+        description="An .onnx or .tflite file, a PyTorch factory (package.module:function), or zoo:ppocr-rec."
+    )
     task: TaskFile = TaskFile(kind="none")
     input_shapes: dict[str, list[Annotated[int, Field(gt=0)]]] = Field(
         default_factory=dict[str, list[int]], description="Shapes of inputs whose dimensions the file leaves open."

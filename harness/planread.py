@@ -123,7 +123,8 @@ def _missing_files(model: ModelPlan, path: Path, positions: Positions) -> list[s
     named = {"test": task.test, "calibration": task.calibration, "train": task.train}
     named |= {"metric": task.function, "characters": task.characters}
     files = {("task", key): value.file if isinstance(value, FunctionName) else value for key, value in named.items()}
-    for key, file in {("file",): model.file, **files}.items():
+    source = model.file if model.factory is None else model.factory.file
+    for key, file in {("file",): source, **files}.items():
         if file is not None and not file.exists():
             line = positions.line(("models", model.name, *key))
             found.append(f"{path}:{line}: models.{model.name}.{'.'.join(key)}: there is no file {file}")
@@ -138,11 +139,13 @@ def _model(name: str, model: ModelFile, folder: Path) -> ModelPlan:
         file, shapes = entry.path, shapes or entry.shapes
     else:
         file = _absolute(model.file, folder)
+    is_factory = is_function_name(model.file) and not file.exists()
     return ModelPlan(
         name=name,
         file=file,
         task=_task(model.task, folder),
         input_shapes={key: tuple(shape) for key, shape in shapes.items()},
+        factory=FunctionName(written=model.file, folder=folder.resolve()) if is_factory else None,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..targets.board import Board
 from ..targets.open import shares_this_machine
 from .campaign import Campaign, RunResult, conclude, end_state, ready
-from .candidates import Source
+from .sources import Sources, read
 from .errors import PlanError
 from .home import Home
 from .plan import Plan, load_plan
@@ -91,13 +91,15 @@ def note_ended(store: QueueStore, home: Home, submission: Submission, boards: Se
     return conclude(store, home, run.run_id, state)
 
 
-def _contents(sources: Mapping[str, Source]) -> dict[str, str]:
+def _contents(sources: Sources) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name, source in sources.items():
+    for name, source in read(sources).items():
         found[f"the file of model {name}"] = source.model.sha256
         found[f"the test data of model {name}"] = source.test.sha256
         if source.calibration is not None:
             found[f"the calibration data of model {name}"] = source.calibration.sha256
+        if source.train is not None:
+            found[f"the training data of model {name}"] = source.train.sha256
     return found
 
 

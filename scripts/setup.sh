@@ -104,5 +104,10 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt
 fi
 
 case $what in
-  lean|test) .venv/bin/python -m hilbench.compression.toolenv ;;
+  lean|test)
+    # onnx2tf wants Python 3.12 or 3.13 and tflite-runtime 3.11; where there is none, PyTorch's converter stands in for
+    # the first, and the boards themselves judge for the second.
+    tool() { .venv/bin/python -m hilbench.compression.toolenv "$1" >/dev/null; }
+    tool onnx2tf || tool litert-torch || true
+    tool tflite-runtime || true ;;
 esac

@@ -10,28 +10,47 @@ from ..console import emit, verb
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model")
 @click.option("--recipe", required=True, help="A built-in recipe, or steps joined by +, such as prune-l1+int8-static.")
 @click.option("-o", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where to put it.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Data for static quantization (.npz or folder).")
+@click.option("--train", type=click.Path(path_type=Path), help="Labelled data for steps that train (.npz or folder).")
+@click.option("--shape", "shapes", multiple=True, metavar="INPUT=1,3,48,320", help="Shape of an input that is free.")
 @click.option("--data", type=click.Path(path_type=Path), help="Labelled data: the accuracy on this machine is judged.")
 @verb
 def compress(
-    model: Path, *, recipe: str, folder: Path, calibration: Path | None, data: Path | None, as_json: bool
+    model: str,
+    *,
+    recipe: str,
+    folder: Path,
+    calibration: Path | None,
+    train: Path | None,
+    shapes: tuple[str, ...],
+    data: Path | None,
+    as_json: bool,
 ) -> None:
     """Make one compressed model, without any board.
+
+    MODEL is an .onnx or .tflite file, a PyTorch factory (package.module:function), or a model of the zoo (zoo:ppocr-rec).
 
     The artifact goes into a folder, with a JSON file beside it that says what was done.
     """
     from ...targets.inventory import find_inventory
     from ...targets.quiet import machine_time
     from ..home import find_home
-    from ..onerecipe import compress_one
+    from ..onerecipe import DataFiles, ModelWord, compress_one, read_shapes
     from ..progress import Progress
 
     cache = find_home(find_inventory(Path.cwd())).artifacts
     with Progress() as progress, machine_time(alone=False, progress=progress.say):
-        facts = compress_one(model, recipe, folder, cache=cache, calibration=calibration, data=data, say=progress.say)
+        facts = compress_one(
+            ModelWord(written=model, shapes=read_shapes(shapes)),
+            recipe,
+            folder,
+            cache=cache,
+            data=DataFiles(test=data, calibration=calibration, train=train),
+            say=progress.say,
+        )
     if as_json:
         emit({"artifact": facts})
         return
