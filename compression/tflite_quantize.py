@@ -29,8 +29,8 @@ from .words import nearest
 TIMEOUT_S = 1800.0
 _WORKER = Path(__file__).with_name("tflite_quantize_worker.py")
 
-# With a scale a channel, tflite-runtime 2.14 gives zeros for a matrix product, dynamic and static, and wrong answers for
-# a fully connected layer, dynamic only
+# With a scale a channel, tflite-runtime 2.14 gives zeros for a matrix product, dynamic and static, and wrong answers
+# for a fully connected layer, dynamic only
 _ZEROS_PER_CHANNEL = "BATCH_MATMUL"
 _WRONG_PER_CHANNEL = ("FULLY_CONNECTED", _ZEROS_PER_CHANNEL)
 # What ai-edge-quantizer would turn into a form that tflite-runtime 2.14 refuses to load
@@ -93,14 +93,9 @@ def dynamic_rules() -> list[Rule]:
 
 def static_rules(*, per_channel: bool) -> list[Rule]:
     """8-bit weights (symmetric) and activations (asymmetric); the file's inputs and outputs stay float32."""
-    activations = {"num_bits": 8, "symmetric": False, "granularity": "TENSORWISE", "dtype": "INT"}
-    rules = [
-        _weights("CHANNELWISE" if per_channel else "TENSORWISE"),
-        {**_weights("TENSORWISE"), "operation": _ZEROS_PER_CHANNEL},
-    ]
-    for rule in rules:
-        rule["op_config"] = {**rule["op_config"], "activation_tensor_config": activations}
-    return [*rules, *_left_alone(("INPUT", "OUTPUT", *_NO_INT8_KERNEL))]
+    everything = _weights("CHANNELWISE" if per_channel else "TENSORWISE", activations=True)
+    products = {**_weights("TENSORWISE", activations=True), "operation": _ZEROS_PER_CHANNEL}
+    return [everything, products, *_left_alone(("INPUT", "OUTPUT", *_NO_INT8_KERNEL))]
 
 
 def _left_alone(operations: Sequence[str]) -> list[Rule]:
@@ -108,12 +103,15 @@ def _left_alone(operations: Sequence[str]) -> list[Rule]:
     return [{**everywhere, "operation": operation} for operation in operations]
 
 
-def _weights(granularity: str) -> Rule:
-    config = {
+def _weights(granularity: str, *, activations: bool = False) -> Rule:
+    config: dict[str, Any] = {
         "weight_tensor_config": {"num_bits": 8, "symmetric": True, "granularity": granularity, "dtype": "INT"},
         "compute_precision": "INTEGER",
         "explicit_dequantize": False,
     }
+    if activations:
+        ranges = {"num_bits": 8, "symmetric": False, "granularity": "TENSORWISE", "dtype": "INT"}
+        config["activation_tensor_config"] = ranges
     return {"regex": ".*", "operation": "*", "algorithm_key": "min_max_uniform_quantize", "op_config": config}
 
 
