@@ -172,4 +172,5 @@ def wilson_interval(right: int, samples: int) -> tuple[float, float]:
     share, z2 = right / samples, Z_95**2
     middle = (share + z2 / (2 * samples)) / (1 + z2 / samples)
     half = Z_95 / (1 + z2 / samples) * math.sqrt(share * (1 - share) / samples + z2 / (4 * samples**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At the ends the formula gives 0 and 1 exactly; floats miss them by a rounding.
+    return (middle - half if right else 0.0), (middle + half if right < samples else 1.0)
