@@ -120,7 +120,9 @@ def test_a_damaged_checkpoint_is_as_if_there_were_none(tmp_path: Path, spoil: st
 
 @pytest.mark.parametrize("changed", [{"seed": 2}, {"data_sha256": "others"}, {"learning_rate": 0.01}, {"labels": None}])
 def test_the_checkpoint_of_another_training_is_not_used(tmp_path: Path, changed: dict[str, object]) -> None:
-    taught = lesson(teaching=Teaching(answers=lambda inputs: inputs[:, :1] * np.asarray([-9, 9], np.float32), sha256="t"))
+    taught = lesson(
+        teaching=Teaching(answers=lambda inputs: inputs[:, :1] * np.asarray([-9, 9], np.float32), sha256="t")
+    )
     fit(pupil(), taught, checkpoint=tmp_path / "kept", doing="test")
     other = replace(taught, **changed)  # pyright: ignore[reportArgumentType]
     assert fit(pupil(), other, checkpoint=tmp_path / "kept", doing="test").resumed_from == 0
