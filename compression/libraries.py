@@ -5,11 +5,12 @@ They are heavy and optional: whoever needs one calls `require` first and imports
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -61,6 +62,16 @@ def quiet() -> Generator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def silent() -> Generator[None]:
+    """As `quiet`, and nothing on the terminal either: torch prints the whole graph that it cannot export.
+
+    Not for training, whose progress would be lost too.
+    """
+    with quiet(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        yield
 
 
 def _make_repeatable() -> None:

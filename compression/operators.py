@@ -48,6 +48,47 @@ class UnequalAveragePool(nn.Module):
         return means / functional.avg_pool2d(inside, self.kernel, self.strides)
 
 
+class FixedSlice(nn.Module):
+    """Part of a tensor: one (start, end, step) for each of `axes`."""
+
+    def __init__(self, starts: Sequence[int], ends: Sequence[int], axes: Sequence[int], steps: Sequence[int]) -> None:
+        super().__init__()
+        self.parts = {axis: slice(*part) for axis, *part in zip(axes, starts, ends, steps, strict=True)}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the part of `x`."""
+        places = [slice(None)] * x.ndim
+        for axis, part in self.parts.items():
+            places[axis] = part
+        return x[tuple(places)]
+
+
+class FixedResize(nn.Module):
+    """[N, C, H, W] scaled to `size` (H, W)."""
+
+    def __init__(self, size: Sequence[int], mode: str, *, corners: bool) -> None:
+        super().__init__()
+        self.size, self.mode = tuple(size), {"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode)
+        self.corners = None if mode == "nearest" else corners
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the picture in the other size."""
+        return functional.interpolate(x, size=self.size, mode=self.mode, align_corners=self.corners)
+
+
+@add_converter(operation_type="Slice", version=1, domain=DOMAIN)
+def _slice(node: Any, graph: Any) -> OperationConverterResult:
+    _ = graph
+    return _result(node, FixedSlice(*(_as_list(node.attributes[key]) for key in ("starts", "ends", "axes", "steps"))))
+
+
+@add_converter(operation_type="Resize", version=1, domain=DOMAIN)
+def _resize(node: Any, graph: Any) -> OperationConverterResult:
+    _ = graph
+    facts = node.attributes
+    return _result(node, FixedResize(facts["size"], facts["mode"], corners=bool(facts["corners"])))
+
+
 @add_converter(operation_type="Reshape", version=1, domain=DOMAIN)
 def _reshape(node: Any, graph: Any) -> OperationConverterResult:
     _ = graph

@@ -5,7 +5,8 @@ onnx2torch 1.5.15 left alone converts 2 of the 14 models that this was tried on;
 - constants folded and sizes fixed by onnxslim; layers stay apart, so that each is still the one that the file names
 - Reshape relative to its input: sizes that only pass through are copied, so neither a batch nor a cut breaks it
 - MatMul by stored weights as a layer, so that it trains and can be cut
-- reductions of opset 18, AveragePool with unequal padding, `auto_pad`: in words that need no input but the data
+- reductions of opset 18, Slice, Resize: what they read besides the data written into them
+- AveragePool with unequal padding, `auto_pad`
 
 What is rewritten becomes an operator of a domain of our own, whose meaning in torch lies in `operators.py`.
 """
@@ -99,6 +100,12 @@ def _repair(node: NodeProto, sizes: dict[str, tuple[int, ...]], constants: dict[
             pads=_ints(node, "pads"),
             whole=_int(node, "count_include_pad", 0),
         )
+    elif node.op_type == "Slice" and before is not None:
+        _fix_slice(node, constants)
+    elif node.op_type == "Resize" and before is not None and node.output[0] in sizes:
+        after = sizes[node.output[0]]
+        if len(before) == 4 and before[:2] == after[:2]:
+            _own(node, "Resize", size=list(after[2:]), mode=_word(node, "mode", "nearest"), corners=_corners(node))
     elif node.op_type == "MatMul" and node.input[1] in constants and constants[node.input[1]].ndim == 2:
         weights = node.input[1]
         _own(node, "Linear")
@@ -134,7 +141,7 @@ def _write_padding_out(node: NodeProto, before: Sequence[int], constants: dict[s
     """Replace `auto_pad` by the padding that it stands for (ONNX operators' reference, Conv)."""
     from onnx import helper
 
-    word = next((a.s.decode() for a in node.attribute if a.name == "auto_pad"), "NOTSET")
+    word = _word(node, "auto_pad", "NOTSET")
     if word not in ("SAME_UPPER", "SAME_LOWER") or node.op_type == "ConvTranspose":
         return
     kernel = _ints(node, "kernel_shape") or list(constants[node.input[1]].shape[2:])
@@ -147,6 +154,27 @@ def _write_padding_out(node: NodeProto, before: Sequence[int], constants: dict[s
     pads = less + more if word == "SAME_UPPER" else more + less
     del node.attribute[:]
     node.attribute.extend([*others, helper.make_attribute("pads", pads)])
+
+
+def _fix_slice(node: NodeProto, constants: dict[str, Any]) -> None:
+    """Take the places of a Slice out of its inputs, where they are stored and run forwards."""
+    given = [constants.get(name) for name in node.input[1:] if name]
+    if any(value is None for value in given) or len(given) != len(node.input) - 1 or len(given) < 2:
+        return
+    values: list[list[int]] = [value.tolist() for value in given if value is not None]
+    starts, ends = values[:2]
+    axes = values[2] if len(values) > 2 else list(range(len(starts)))
+    steps = values[3] if len(values) > 3 else [1] * len(starts)
+    if min(steps) > 0:
+        _own(node, "Slice", starts=starts, ends=ends, axes=axes, steps=steps)
+
+
+def _word(node: NodeProto, key: str, default: str) -> str:
+    return next((a.s.decode() for a in node.attribute if a.name == key), default)
+
+
+def _corners(node: NodeProto) -> int:
+    return int(_word(node, "coordinate_transformation_mode", "half_pixel") == "align_corners")
 
 
 def _ints(node: NodeProto, key: str) -> list[int]:

@@ -25,7 +25,7 @@ def export_onnx(module: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequen
     libraries.require("torch", "onnxscript", what=doing)
     import torch
 
-    with foreign_errors(doing), libraries.quiet(), torch.no_grad():
+    with foreign_errors(doing), libraries.silent(), torch.no_grad():
         module = module.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
         proto = _onnx(export_program(module, inputs), inputs, outputs)
         _forget_the_machine(proto)

@@ -71,6 +71,29 @@ def test_a_mean_with_unequal_padding_is_converted(whole: int) -> None:
     assert converted(single(node, ("n", 2, 6, 6)), 2, 6, 6) > 0
 
 
+@pytest.mark.parametrize("axes", [[2, 3], [-2, -1]])
+def test_a_slice_reads_nothing_but_the_data(axes: list[int]) -> None:
+    places = [stored("s", 1, -4), stored("e", 6, 2**40), stored("axes", *axes), stored("t", 2, 1)]
+    node = helper.make_node("Slice", ["x", "s", "e", "axes", "t"], ["y"])
+    assert converted(single(node, ("n", 2, 6, 6), *places), 2, 6, 6) > 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "coordinates"), [("nearest", "asymmetric"), ("linear", "half_pixel"), ("linear", "align_corners")]
+)
+def test_a_picture_is_scaled_to_the_size_that_the_scales_give(mode: str, coordinates: str) -> None:
+    scales = numpy_helper.from_array(np.asarray([1, 1, 2, 2], np.float32), "scales")
+    node = helper.make_node(
+        "Resize",
+        ["x", "", "scales"],
+        ["y"],
+        mode=mode,
+        coordinate_transformation_mode=coordinates,
+        nearest_mode="floor",
+    )
+    assert converted(single(node, ("n", 2, 3, 4), scales), 2, 3, 4) > 0
+
+
 @pytest.mark.parametrize("kind", ["ReduceMean", "ReduceMax", "ReduceSum"])
 def test_reductions_with_axes_as_an_input_are_converted(kind: str) -> None:
     node = helper.make_node(kind, ["x", "axes"], ["y"], keepdims=0)

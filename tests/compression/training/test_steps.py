@@ -14,10 +14,12 @@ from hilbench.compression import batch_norm
 from hilbench.compression.apprenticeship import Apprenticeship
 from hilbench.compression.errors import CompressionError, ModelError, RecipeError, UnsupportedRecipeError
 from hilbench.compression.frontend import outputs_of, to_torch
+from hilbench.compression.gradients import gradient_taker
 from hilbench.compression.model import read_model
 from hilbench.compression.prune_channels import prune_channels
 from hilbench.compression.prune_taylor import prune_taylor
 from hilbench.compression.stepkinds import PruneChannels, PruneTaylor
+from hilbench.compression.task import subset_indices
 from hilbench.compression.train_step import train
 from hilbench.compression.trainsteps import Distil, Finetune
 from onnx import ModelProto, numpy_helper
@@ -115,6 +117,24 @@ def test_gradients_choose_weights_that_the_loss_can_spare(workshop: Workshop, fi
     assert all(((after[n] == before[n]) | (after[n] == 0)).all() for n in layers)
     assert notes[0].startswith(f"prune-taylor: {zeros} of ")
     assert workshop.accuracy(pruned) > 0.9
+
+
+def test_gradients_count_by_their_root_mean_square_over_batches(workshop: Workshop) -> None:
+    data = workshop.apprenticeship.train
+    assert data is not None
+    assert data.labels is not None
+    module = to_torch(workshop.proto, workshop.model.inputs, workshop.few, doing="test")
+    gradient_taker(data, workshop.apprenticeship, 64, 1)(module)
+    chosen = subset_indices(len(data), 64, 1)
+    dense = next(m for m in module.modules() if isinstance(m, torch.nn.Linear))
+    seen: list[torch.Tensor] = []
+    dense.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0]))
+    logits = outputs_of(module, {"x": data.arrays["images"][chosen]}, doing="test")[0]
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    wrong = shares - np.eye(3)[data.labels[chosen]]  # the gradient of cross entropy by the logits
+    batches = [wrong[part].T @ seen[0].numpy()[part] / 32 for part in (slice(0, 32), slice(32, 64))]
+    assert dense.weight.grad is not None
+    np.testing.assert_allclose(dense.weight.grad.numpy(), np.sqrt(np.mean(np.square(batches), axis=0)), atol=1e-5)
 
 
 def test_zeros_survive_fine_tuning_where_they_are_kept(workshop: Workshop) -> None:
