@@ -27,7 +27,7 @@ SMALLER = 50
 LARGEST_DROP_PP = 1.0
 SQUEEZE = Distil(student="squeeze-digits", epochs=16, learning_rate=0.01, shift_pixels=2)
 # A high rate, as MobileNets were trained: some channels die, and BatchNorm blows their depthwise weights up.
-MOBILE = Distil(student="mobile-digits", epochs=6, learning_rate=0.03)
+MOBILE = Distil(student="mobile-digits", epochs=4, learning_rate=0.1)
 QAT = Qat(epochs=2)
 
 Apprentice = Callable[[str], Apprenticeship]
