@@ -11,12 +11,12 @@ from typing import Any
 from ..targets.board import Board
 from ..targets.open import shares_this_machine
 from .campaign import Campaign, RunResult, conclude, end_state, ready
-from .sources import Sources, read
 from .errors import PlanError
 from .home import Home
 from .plan import Plan, load_plan
 from .queuestore import QueueStore, Submission
 from .selection import Boards
+from .sources import Sources, read
 
 IN_QUEUE = ("queued", "running")
 

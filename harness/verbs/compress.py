@@ -31,7 +31,7 @@ def compress(
 ) -> None:
     """Make one compressed model, without any board.
 
-    MODEL is an .onnx or .tflite file, a PyTorch factory (package.module:function), or a model of the zoo (zoo:ppocr-rec).
+    MODEL is an .onnx or .tflite file, a PyTorch factory (package.module:function), or zoo:NAME, a model of the zoo.
 
     The artifact goes into a folder, with a JSON file beside it that says what was done.
     """
