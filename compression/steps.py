@@ -15,6 +15,7 @@ from .prune_taylor import prune_taylor
 from .qat import qat
 from .quantize import quantize_dynamic_int8, quantize_static_int8
 from .recipe import Step
+from .short_names import shorten_names
 from .stepkinds import Fp16, Int8Dynamic, Int8Mixed, Int8Static, PruneChannels, PruneL1, PruneTaylor, Tflite
 from .tflite_steps import on_tflite, to_tflite
 from .train_step import train
@@ -46,14 +47,14 @@ def _on_onnx(work: Work, proto: ModelProto, step: Step, doing: str) -> tuple[Mod
         case Fp16():
             return to_fp16(proto)
         case Int8Dynamic():
-            return quantize_dynamic_int8(proto, step, scratch(work)), ()
+            return shorten_names(quantize_dynamic_int8(proto, step, scratch(work))), ()
         case Int8Static():
             samples, note = calibration(work, step)
-            return quantize_static_int8(proto, step, samples, scratch(work)), (note,)
+            return shorten_names(quantize_static_int8(proto, step, samples, scratch(work))), (note,)
         case Int8Mixed():
             samples, note = calibration(work, step)
             result, notes = quantize_mixed_int8(proto, step, samples, scratch(work))
-            return result, (note, *notes)
+            return shorten_names(result), (note, *notes)
         case PruneTaylor():
             return prune_taylor(proto, step, _apprenticeship(work, doing))
         case PruneChannels():
@@ -63,7 +64,9 @@ def _on_onnx(work: Work, proto: ModelProto, step: Step, doing: str) -> tuple[Mod
         case Distil():
             return train(proto, replace(step, teacher=work.teacher_path(step.teacher)), _apprenticeship(work, doing))
         case Qat():
-            return qat(proto, replace(step, teacher=work.teacher_path(step.teacher)), _apprenticeship(work, doing))
+            step = replace(step, teacher=work.teacher_path(step.teacher))
+            result, notes = qat(proto, step, _apprenticeship(work, doing))
+            return shorten_names(result), notes
         case Tflite():
             raise AssertionError("a conversion is no step from ONNX to ONNX")
 
