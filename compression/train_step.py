@@ -187,4 +187,5 @@ def _pupil(
 def _note(step: Finetune | Distil, report: FitReport, lesson: Lesson, data: Dataset, folded: Sequence[str]) -> str:
     losses = ", ".join(f"{loss:.4f}" for loss in report.losses)
     norms = f"; BatchNorm was put back behind {len(folded)} convolutions for it" if folded else ""
-    return f"{step.kind}: {report.epochs} epochs on {lesson.samples} samples of {data.name}, loss {losses}{norms}"
+    epochs = f"{report.epochs} epoch{'s' * (report.epochs > 1)}"
+    return f"{step.kind}: {epochs} on {lesson.samples} samples of {data.name}, loss {losses}{norms}"
