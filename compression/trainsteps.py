@@ -67,7 +67,7 @@ class Distil:
     labels: bool = True
     epochs: int = 3
     batch: int = 64
-    learning_rate: float = 0.003
+    learning_rate: float = 0.01
     weight_decay: float = 0.0
     shift_pixels: int = 0
     seed: int = 1
