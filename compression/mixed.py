@@ -3,8 +3,7 @@
 The analysis quantizes one layer at a time, its input, weights and output, and compares the model's outputs with the
 float model's: the signal-to-quantization-noise ratio (SQNR) in decibels. The ranges of all tensors are measured once.
 
-A layer is a convolution or matrix together with the Relu behind it. The quantizer joins the two and stores only what
-the Relu leaves; apart, it would round the values in front of the Relu too, whose range may be a hundred times wider.
+A layer is a convolution or matrix together with the Relu behind it (`layers.py`).
 """
 
 from __future__ import annotations
@@ -17,19 +16,18 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from .errors import UnsupportedRecipeError
-from .float_layers import keep_floats
-from .quantize import _WITH_WEIGHTS, _entropy_ranges, _excluded, _prepared, _reader, quantize_static_int8
+from .quantize import entropy_ranges, excluded_operators, prepared_model, quantize_static_int8, sample_reader
 from .sqnr import exact_outputs, sqnr_db
 from .stepkinds import Int8Mixed, Int8Static
+from .weight_layers import weight_layers
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto
 
 Sample = Mapping[str, NDArray[Any]]
 
 COMPARED_SAMPLES = 32
 SHOWN_LAYERS = 12
-_JOINED = ("Relu", "Clip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +50,12 @@ def quantize_mixed_int8(
     `samples` is one dict of inputs [1, ...] each. Raises UnsupportedRecipeError where no layer would be left to
     quantize.
     """
+    import onnx
+
     named = _with_names(proto)
-    with _prepared(named, scratch) as (prepared, target):
-        layers = _layers(prepared)
-        excluded = [part for name in _excluded(prepared, step.exclude) for part in layers.get(name, (name,))]
+    with prepared_model(named, scratch) as (prepared, target):
+        layers = weight_layers(onnx.load(prepared).graph)
+        excluded = excluded_operators(prepared, step.exclude)
         candidates = {name: parts for name, parts in layers.items() if name not in excluded}
         if len(candidates) <= step.float_layers:
             raise UnsupportedRecipeError(
@@ -64,8 +64,7 @@ def quantize_mixed_int8(
         ranking = _ranked(candidates, step, samples, prepared, target)
     chosen = ranking[: step.float_layers]
     exclude = (*excluded, *(part for found in chosen for part in found.parts))
-    quantized = quantize_static_int8(named, _plain(step, exclude), samples, scratch)
-    return keep_floats(quantized), _notes(ranking, chosen)
+    return quantize_static_int8(named, _plain(step, exclude), samples, scratch), _notes(ranking, chosen)
 
 
 def _ranked(
@@ -76,7 +75,7 @@ def _ranked(
 
     compared, ranges = samples[:COMPARED_SAMPLES], target.with_name("ranges.json")
     if step.calibrate == "entropy":
-        ranges = _entropy_ranges(prepared, samples)
+        ranges = entropy_ranges(prepared, samples)
     reference = exact_outputs(onnx.load(prepared), compared)
     found: list[Sensitivity] = []
     for layer, parts in layers.items():
@@ -120,29 +119,6 @@ def _with_names(proto: ModelProto) -> ModelProto:
     return named
 
 
-def _layers(prepared: Path) -> dict[str, tuple[str, ...]]:
-    """Return the operators with stored weights, in the model's order, and the names of what belongs to each.
-
-    A product of two activations is no layer.
-    """
-    import onnx
-
-    graph = onnx.load(prepared).graph
-    stored = {tensor.name for tensor in graph.initializer}
-    results = {value.name for value in graph.output}
-    readers: dict[str, list[NodeProto]] = {}
-    for node in graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    found: dict[str, tuple[str, ...]] = {}
-    for node in graph.node:
-        if node.op_type in _WITH_WEIGHTS and stored.intersection(node.input):
-            after = readers.get(node.output[0], [])
-            joined = len(after) == 1 and after[0].op_type in _JOINED and node.output[0] not in results
-            found[node.name] = (node.name, after[0].name) if joined else (node.name,)
-    return found
-
-
 def _quantize_one(
     prepared: Path, target: Path, parts: Sequence[str], plain: Int8Static, samples: Sequence[Sample], ranges: Path
 ) -> None:
@@ -154,7 +130,7 @@ def _quantize_one(
     quantize_static(
         prepared,
         target,
-        _reader(samples),
+        sample_reader(samples),
         quant_format=QuantFormat.QDQ,
         activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
         weight_type=QuantType.QInt8,

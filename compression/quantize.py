@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import RecipeError, UnsupportedRecipeError
+from .float_layers import keep_floats
 from .stepkinds import Int8Dynamic, Int8Static
+from .weight_layers import WITH_WEIGHTS, weight_layers
 from .words import nearest
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 ENTROPY_BINS = 512  # 3 s for the 17 activations of the digits model and 200 samples; 1024 bins take 8 s
 MIN_OPSET = 13  # QuantizeLinear has an axis, hence per-channel scales, since opset 13
 
-_WITH_WEIGHTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul")
 
 
@@ -42,28 +43,29 @@ def quantize_static_int8(
         "percentile": CalibrationMethod.Percentile,
     }
     symmetric = step.activation == "s8"
-    with _prepared(proto, scratch) as (prepared, target):
+    with prepared_model(proto, scratch) as (prepared, target):
         # Only then, as older versions of onnxruntime have no such parameter.
         ranges: dict[str, Any] = (
-            {"calibration_cache_path": _entropy_ranges(prepared, samples)} if step.calibrate == "entropy" else {}
+            {"calibration_cache_path": entropy_ranges(prepared, samples)} if step.calibrate == "entropy" else {}
         )
         quantize_static(
             prepared,
             target,
-            _reader(samples),
+            sample_reader(samples),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=step.per_channel,
             calibrate_method=methods[step.calibrate],
-            nodes_to_exclude=_excluded(prepared, step.exclude),
+            nodes_to_exclude=excluded_operators(prepared, step.exclude),
             extra_options={"ActivationSymmetric": symmetric},
             **ranges,
         )
-        return _loaded(target, "QuantizeLinear", "int8-static")
+        quantized = _loaded(target, "QuantizeLinear", "int8-static")
+        return keep_floats(quantized) if step.exclude else quantized
 
 
-def _entropy_ranges(prepared: Path, samples: Sequence[Mapping[str, NDArray[Any]]]) -> Path:
+def entropy_ranges(prepared: Path, samples: Sequence[Mapping[str, NDArray[Any]]]) -> Path:
     """Return a file of activation ranges by least Kullback-Leibler divergence, for quantize_static to read.
 
     Left alone, quantize_static makes histograms of 128 bins for 128 levels: no narrower range can be tried then, and
@@ -81,7 +83,7 @@ def _entropy_ranges(prepared: Path, samples: Sequence[Mapping[str, NDArray[Any]]
         extra_options={"num_bins": ENTROPY_BINS},
     )
     assert calibrator is not None  # the method is one it knows
-    calibrator.collect_data(_reader(samples))
+    calibrator.collect_data(sample_reader(samples))
     ranges = prepared.with_name("ranges.json")
     save_tensors_data(calibrator.compute_data(), ranges)
     return ranges
@@ -93,25 +95,25 @@ def quantize_dynamic_int8(proto: ModelProto, step: Int8Dynamic, scratch: Path) -
 
     # Older runtimes on boards have ConvInteger with unsigned weights only; matrices do best with signed ones.
     has_conv = any(node.op_type == "Conv" for node in proto.graph.node)
-    with _prepared(proto, scratch) as (prepared, target):
+    with prepared_model(proto, scratch) as (prepared, target):
         quantize_dynamic(
             prepared,
             target,
             weight_type=QuantType.QUInt8 if has_conv else QuantType.QInt8,
-            nodes_to_exclude=_excluded(prepared, step.exclude),
+            nodes_to_exclude=excluded_operators(prepared, step.exclude),
         )
         return _loaded(target, "DynamicQuantizeLinear", "int8-dynamic")
 
 
 @contextmanager
-def _prepared(proto: ModelProto, scratch: Path) -> Generator[tuple[Path, Path]]:
+def prepared_model(proto: ModelProto, scratch: Path) -> Generator[tuple[Path, Path]]:
     """Give (file of the model with folded batch norms and known shapes, file to write to), both gone afterwards."""
     import onnx
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     if any(node.op_type in _QUANTIZED for node in proto.graph.node):
         raise UnsupportedRecipeError("The model is quantized already; int8 recipes need a float model.")
-    if not any(node.op_type in _WITH_WEIGHTS for node in proto.graph.node):
+    if not any(node.op_type in WITH_WEIGHTS for node in proto.graph.node):
         raise UnsupportedRecipeError("int8 found no Conv, ConvTranspose, Gemm or MatMul to quantize.")
     with tempfile.TemporaryDirectory(dir=scratch) as folder, _quiet():
         source, prepared = Path(folder, "source.onnx"), Path(folder, "prepared.onnx")
@@ -129,7 +131,8 @@ def _raised(proto: ModelProto) -> ModelProto:
     return proto if opset >= MIN_OPSET else version_converter.convert_version(proto, MIN_OPSET)
 
 
-def _reader(samples: Sequence[Mapping[str, NDArray[Any]]]) -> Any:
+def sample_reader(samples: Sequence[Mapping[str, NDArray[Any]]]) -> Any:
+    """Return the samples as onnxruntime's calibrators take them."""
     from onnxruntime.quantization import CalibrationDataReader
 
     class Samples(CalibrationDataReader):
@@ -143,18 +146,23 @@ def _reader(samples: Sequence[Mapping[str, NDArray[Any]]]) -> Any:
     return Samples()
 
 
-def _excluded(prepared: Path, exclude: Sequence[str]) -> list[str]:
-    """Return the excluded operators by name: a layer may also be named by its weights, as in prune-l1."""
+def excluded_operators(prepared: Path, exclude: Sequence[str]) -> list[str]:
+    """Return the excluded operators by name, the Relu behind each too.
+
+    A layer may also be named by its weights, as in prune-l1. Raises RecipeError for a name that is no layer.
+    """
     import onnx
 
-    nodes = onnx.load(prepared, load_external_data=False).graph.node
-    by_weight = {name: node.name for node in nodes if node.op_type in _WITH_WEIGHTS for name in node.input if name}
-    names = {node.name for node in nodes if node.name}
+    graph = onnx.load(prepared, load_external_data=False).graph
+    by_weight = {name: node.name for node in graph.node if node.op_type in WITH_WEIGHTS for name in node.input if name}
+    names = {node.name for node in graph.node if node.name}
     for name in exclude:
         if name not in names and name not in by_weight:
-            layers = sorted(node.name for node in nodes if node.op_type in _WITH_WEIGHTS and node.name)
-            raise RecipeError(f"`exclude` names `{name}`, which is no layer of the model.{nearest(name, layers)}")
-    return [name if name in names else by_weight[name] for name in exclude]
+            known = sorted(node.name for node in graph.node if node.op_type in WITH_WEIGHTS and node.name)
+            raise RecipeError(f"`exclude` names `{name}`, which is no layer of the model.{nearest(name, known)}")
+    layers = weight_layers(graph)
+    chosen = [name if name in names else by_weight[name] for name in exclude]
+    return list(dict.fromkeys(part for name in chosen for part in layers.get(name, (name,))))
 
 
 def _loaded(target: Path, marker: str, kind: str) -> ModelProto:

@@ -79,11 +79,22 @@ def widen_weights(model: Any) -> bool:
             buffer.data = np.frombuffer(bytes(buffer.data), np.float16).astype(np.float32).view(np.uint8)
             widened.add(source.buffer)
         graph.tensors[operator.outputs[0]].buffer = source.buffer
-    for tensor in graph.tensors:
-        if tensor.buffer in widened and type_name(tensor) == "FLOAT16":
-            tensor.buffer = 0  # the empty one: nothing reads the narrow constant any more
+    orphans = [t for t in graph.tensors if t.buffer in widened and type_name(t) == "FLOAT16"]
+    if orphans:
+        _shrink(model, orphans)
     graph.operators = kept
     return bool(widened)
+
+
+def _shrink(model: Any, orphans: list[Any]) -> None:
+    """Leave a single number of what nothing reads any more: a tensor without data ends the calibration."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    single = schema.BufferT()
+    single.data = np.zeros(2, np.uint8)  # one 16-bit float
+    model.buffers.append(single)
+    for tensor in orphans:
+        tensor.buffer, tensor.shape, tensor.shapeSignature = len(model.buffers) - 1, [1], None
 
 
 def add_signature(model: Any) -> None:

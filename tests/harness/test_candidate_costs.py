@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from hilbench.compression.errors import ModelError
 from hilbench.harness import candidates
-from hilbench.harness.candidates import prepare, read_sources
+from hilbench.harness.candidates import prepare
 from hilbench.harness.plan import expand, load_plan
 from hilbench.harness.progress import Progress
 from hilbench.harness.selection import Boards
+from hilbench.harness.sources import read_sources
 from hilbench.reports.record import ArtifactFacts
 from onnx import TensorProto, helper, numpy_helper, save
 

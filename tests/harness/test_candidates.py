@@ -6,10 +6,11 @@ import io
 from pathlib import Path
 
 import numpy as np
-from hilbench.harness.candidates import prepare, read_sources
+from hilbench.harness.candidates import prepare
 from hilbench.harness.plan import expand, load_plan
 from hilbench.harness.progress import Progress
 from hilbench.harness.selection import Boards
+from hilbench.harness.sources import read_sources
 from onnx import TensorProto, helper, save
 
 INVENTORY = "boards:\n  here: {connection: local}\n"

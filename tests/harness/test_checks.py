@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hilbench.harness.answers import unpacked
-from hilbench.harness.candidates import Prepared, prepare, read_sources
+from hilbench.harness.candidates import Prepared, prepare
 from hilbench.harness.checks import judge_check
 from hilbench.harness.plan import Cell, expand
 from hilbench.harness.progress import Progress
+from hilbench.harness.sources import read_sources
 from hilbench.reports.drop import image_scores
 from numpy.typing import NDArray
 
@@ -68,7 +69,7 @@ def test_the_same_outputs_have_the_same_score_on_board_and_host(tmp_path: Path, 
     prepared, cell, inputs = judged(tmp_path, kind)
     golden = prepared.golden_on_host(cell)
     facts = judge_check({"golden": golden, "accuracy": as_a_board(prepared, cell, inputs)}, prepared, cell)
-    host = prepared.candidate(cell).host
+    host = prepared.host(cell)
     assert host is not None
     assert host["metric"] == METRICS[kind]
     assert facts["reason"] is None

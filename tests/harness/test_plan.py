@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hilbench.harness.blocks import TWIN, planned_blocks
-from hilbench.harness.candidates import plan_hash, read_sources
 from hilbench.harness.errors import PlanError
 from hilbench.harness.plan import Plan, expand, load_plan, plan_schema
 from hilbench.harness.selection import Boards
+from hilbench.harness.sources import plan_hash, read_sources
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parent.parent.parent
@@ -151,7 +151,8 @@ def test_the_budget_is_in_the_units_of_records(tmp_path: Path, boards: Boards) -
 @pytest.mark.parametrize("plan", sorted((ROOT / "plans").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_plans_that_come_with_it_are_right(plan: Path) -> None:
     loaded = load_plan(plan, Boards(ROOT / "inventory.yaml"))
-    assert all(cell.skip is None for cell in expand(loaded, {"digits": "onnx"}))
+    skipped = {cell.skip for cell in expand(loaded, {"digits": "onnx"})} - {None}
+    assert skipped <= {"emulated-armhf has no onnxruntime (it has: tflite-runtime)"}
 
 
 def test_the_plan_in_the_documentation_is_right(tmp_path: Path) -> None:

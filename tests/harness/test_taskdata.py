@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hilbench.compression.errors import ModelError, RecipeError
 from hilbench.compression.userfunction import FunctionName
-from hilbench.harness.candidates import datasets, plan_hash, read_sources
 from hilbench.harness.errors import PlanError
 from hilbench.harness.plan import Plan, load_plan
 from hilbench.harness.selection import Boards
+from hilbench.harness.sources import datasets, plan_hash, read_sources
 from onnx import TensorProto, helper, save
 
 DIGITS = Path(__file__).parents[2] / "models" / "digits"
