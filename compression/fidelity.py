@@ -95,7 +95,7 @@ def check(kind: str, fidelity: Fidelity, *, doing: str = "") -> None:
         )
     if allowed.sqnr_db is not None and not fidelity.sqnr_db >= allowed.sqnr_db:
         raise CompressionError(
-            f"{where}: the outputs lie {fidelity.sqnr_db:.1f} dB above what the step changed in them; at least "
+            f"{where}: it changed the outputs too much: signal to noise {fidelity.sqnr_db:.1f} dB, at least "
             f"{allowed.sqnr_db:g} dB is wanted{same}."
         )
 

@@ -90,7 +90,7 @@ def _shrink(model: Any, orphans: list[Any]) -> None:
     """Leave a single number of what nothing reads any more: a tensor without data ends the calibration."""
     from ai_edge_litert import schema_py_generated as schema
 
-    single = schema.BufferT()
+    single: Any = schema.BufferT()
     single.data = np.zeros(2, np.uint8)  # one 16-bit float
     model.buffers.append(single)
     for tensor in orphans:

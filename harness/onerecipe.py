@@ -19,6 +19,7 @@ from ..compression.zoo import is_zoo_name, zoo_model
 from .candidates import host_facts
 from .errors import PlanError
 from .plan import TaskPlan
+from .planread import data_word
 from .progress import Say
 from .taskdata import read_data
 
@@ -33,11 +34,14 @@ class ModelWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFiles:
-    """What accuracy is judged on, ranges are calibrated with and steps train on; each may be absent."""
+    """What accuracy is judged on, ranges are calibrated with and steps train on: files, folders or functions.
 
-    test: Path | None
-    calibration: Path | None
-    train: Path | None
+    Each may be absent.
+    """
+
+    test: str | None
+    calibration: str | None
+    train: str | None
 
 
 def read_shapes(written: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -55,12 +59,12 @@ def compress_one(
     word: ModelWord, recipe_name: str, folder: Path, *, cache: Path, data: DataFiles, say: Say
 ) -> dict[str, Any]:
     """Compress one model for `hilbench compress`: the artifact and a JSON file with the facts, in `folder`."""
-    recipe = parse_recipe(recipe_name)
+    recipe, here = parse_recipe(recipe_name), Path.cwd()
     model, stem = _model(word, cache)
     kind = "none" if data.test is None else "classification"
     wanted = TaskPlan(
-        kind=kind, test=data.test, calibration=data.calibration, train=data.train, scale=None, mean=(), std=(),
-        layout="nchw",
+        kind=kind, test=data_word(data.test, here), calibration=data_word(data.calibration, here),
+        train=data_word(data.train, here), scale=None, mean=(), std=(), layout="nchw",
     )  # fmt: skip
     found = read_data(wanted, model, seed=0)
     artifact = apply_recipe(
@@ -70,7 +74,7 @@ def compress_one(
         found.task,
         cache=cache,
         train=found.train,
-        folder=Path.cwd(),
+        folder=here,
         progress=lambda what, done, of: say(f"{what} ({done}/{of})"),
     )
     evaluation = evaluate(artifact, model, found.test, found.task, cache=cache)

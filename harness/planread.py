@@ -152,9 +152,9 @@ def _model(name: str, model: ModelFile, folder: Path) -> ModelPlan:
 def _task(task: TaskFile, folder: Path) -> TaskPlan:
     return TaskPlan(
         kind=task.kind,
-        test=_data(task.test, folder),
-        calibration=_data(task.calibration, folder),
-        train=_data(task.train, folder),
+        test=data_word(task.test, folder),
+        calibration=data_word(task.calibration, folder),
+        train=data_word(task.train, folder),
         scale=task.scale,
         mean=_floats(task.mean),
         std=_floats(task.std),
@@ -165,7 +165,8 @@ def _task(task: TaskFile, folder: Path) -> TaskPlan:
     )
 
 
-def _data(written: str | None, folder: Path) -> Path | FunctionName | None:
+def data_word(written: str | None, folder: Path) -> Path | FunctionName | None:
+    """What data is meant: a function, or a file from where relative paths begin."""
     if written is None:
         return None
     if is_function_name(written) and not (folder / written).exists():

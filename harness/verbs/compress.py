@@ -13,20 +13,20 @@ from ..console import emit, verb
 @click.argument("model")
 @click.option("--recipe", required=True, help="A built-in recipe, or steps joined by +, such as prune-l1+int8-static.")
 @click.option("-o", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where to put it.")
-@click.option("--calibration", type=click.Path(path_type=Path), help="Data for static quantization (.npz or folder).")
-@click.option("--train", type=click.Path(path_type=Path), help="Labelled data for steps that train (.npz or folder).")
+@click.option("--calibration", help="Data for static quantization: .npz, folder, or package.module:function.")
+@click.option("--train", help="Labelled data for steps that train: .npz, folder, or package.module:function.")
 @click.option("--shape", "shapes", multiple=True, metavar="INPUT=1,3,48,320", help="Shape of an input that is free.")
-@click.option("--data", type=click.Path(path_type=Path), help="Labelled data: the accuracy on this machine is judged.")
+@click.option("--data", help="Labelled data: the accuracy on this machine is judged.")
 @verb
 def compress(
     model: str,
     *,
     recipe: str,
     folder: Path,
-    calibration: Path | None,
-    train: Path | None,
+    calibration: str | None,
+    train: str | None,
     shapes: tuple[str, ...],
-    data: Path | None,
+    data: str | None,
     as_json: bool,
 ) -> None:
     """Make one compressed model, without any board.

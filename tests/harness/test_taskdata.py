@@ -14,7 +14,7 @@ from hilbench.compression.userfunction import FunctionName
 from hilbench.harness.errors import PlanError
 from hilbench.harness.plan import Plan, load_plan
 from hilbench.harness.selection import Boards
-from hilbench.harness.sources import datasets, plan_hash, read_sources
+from hilbench.harness.sources import datasets, plan_hash, read, read_sources
 from onnx import TensorProto, helper, save
 
 DIGITS = Path(__file__).parents[2] / "models" / "digits"
@@ -44,7 +44,7 @@ def test_training_data_belongs_to_the_plan_and_to_what_is_kept_of_it(tmp_path: P
     np.savez(tmp_path / "train.npz", images=np.zeros((2, 28, 28), np.uint8), labels=[0, 1])
     plan = load(tmp_path, f"{TASK}, train: train.npz")
     sources = read_sources(plan, cache=tmp_path / "cache")
-    train = sources["m"].train
+    train = read(sources)["m"].train
     assert train is not None
     assert datasets(sources)["m"]["train"] == {"name": "train.npz", "sha256": train.sha256, "samples": 2}
     assert datasets(sources)["m"]["calibration"] is None
@@ -118,7 +118,7 @@ def test_data_may_be_a_function_beside_the_plan(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(body)
     plan = load(tmp_path, "kind: classification, test: 'mine.py:some'")
     assert plan.models[0].task.test == FunctionName(written="mine.py:some", folder=tmp_path.resolve())
-    test = read_sources(plan, cache=tmp_path / "cache")["m"].test
+    test = read(read_sources(plan, cache=tmp_path / "cache"))["m"].test
     assert (test.name, len(test)) == ("mine.py:some", 4)
 
 
@@ -132,8 +132,8 @@ def test_characters_come_from_the_model_or_from_the_plan_and_agreement_takes_the
         "text-recognition, test: t.npz, characters: set.txt",
         "agreement, test: t.npz",
     ):
-        source = read_sources(load(tmp_path, f"kind: {task}", "text.onnx"), cache=tmp_path / "cache")["m"]
-        found.append(source.task.characters)
+        sources = read_sources(load(tmp_path, f"kind: {task}", "text.onnx"), cache=tmp_path / "cache")
+        found.append(read(sources)["m"].task.characters)
     assert found == [("a", "b"), ("ä", "ö"), ("a", "b")]
 
 
