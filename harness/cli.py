@@ -22,6 +22,7 @@ from .verbs import (
     run,
     schedule,
     schema,
+    trend,
     worker,
 )
 
@@ -56,7 +57,16 @@ def main() -> None:
     """
 
 
-for _verb in (init.init, bench.bench, run.run, compress.compress, report.report, compare.compare, export.export):
+for _verb in (
+    init.init,
+    bench.bench,
+    run.run,
+    compress.compress,
+    report.report,
+    compare.compare,
+    trend.trend,
+    export.export,
+):
     main.add_command(_verb)
 for _verb in (queue.submit, queue.queue, queue.cancel, queue.retry, worker.worker, schedule.schedule):
     main.add_command(_verb)

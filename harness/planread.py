@@ -79,6 +79,14 @@ def read_plan(
     )
 
 
+def read_name(path: Path) -> str:
+    """What a plan file calls its plan; its boards and models are not looked at. Raises PlanError."""
+    try:
+        return load_yaml(path, PlanFile)[0].name
+    except YamlFileError as error:
+        raise PlanError(str(error)) from error
+
+
 def _recipes(file: PlanFile, path: Path, positions: Positions, problems: list[str]) -> list[Recipe]:
     recipes: list[Recipe] = []
     for index, entry in enumerate(file.recipes):
