@@ -163,17 +163,34 @@ def _runtime(file: RuntimeFile) -> RuntimePlan:
     )
 
 
+def read_budget(bounds: Mapping[str, Any]) -> dict[str, float | int | None]:
+    """Bounds with the keys of a plan's `budget`, in the units of records. Raises PlanError."""
+    from pydantic import ValidationError
+
+    try:
+        return _bounds(BudgetFile.model_validate(dict(bounds)))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise PlanError(f"budget: {wrong}; it knows {', '.join(BudgetFile.model_fields)}") from error
+
+
 def _budget(file: PlanFile) -> dict[str, float | int | None]:
-    """In the units of records: fractions, nanoseconds, bytes."""
+    """The plan's bounds; where accuracy is judged, there is one on its loss in every case."""
     budget = file.budget
     judged = any(model.task.kind != "none" for model in file.models.values())
-    drop_pp = DEFAULT_DROP_PP if budget.accuracy_drop_pp is None and judged else budget.accuracy_drop_pp
+    if budget.accuracy_drop_pp is None and judged:
+        budget = budget.model_copy(update={"accuracy_drop_pp": DEFAULT_DROP_PP})
+    return _bounds(budget)
+
+
+def _bounds(budget: BudgetFile) -> dict[str, float | int | None]:
+    """In the units of records: fractions, nanoseconds, bytes."""
 
     def scaled(value: float | None, factor: float) -> float | None:
         return None if value is None else value * factor
 
     return {
-        "accuracy_drop": scaled(drop_pp, 0.01),
+        "accuracy_drop": scaled(budget.accuracy_drop_pp, 0.01),
         "latency_p95_ns": scaled(budget.latency_p95_ms, 1e6),
         "memory_peak_bytes": None if budget.memory_peak_mib is None else int(budget.memory_peak_mib * 2**20),
         "artifact_bytes": None if budget.artifact_kb is None else int(budget.artifact_kb * 1000),

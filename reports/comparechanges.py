@@ -209,7 +209,7 @@ def memory_change(earlier: CellSummary, later: CellSummary) -> Change:
         later=after,
         size=after / before,
         margin=allowed / before,
-        note="from one process in each run, so without an interval",
+        note=None if word is ChangeWord.EQUIVALENT else "from one process in each run, so without an interval",
     )
 
 

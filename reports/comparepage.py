@@ -77,7 +77,8 @@ def _moved(comparison: RunComparison) -> list[str]:
             if clear:
                 label = name(pair.later, [other.later for other in board.pairs])
                 words = ", ".join(f"{_TITLES[c.metric]} {c.word.value.replace('-', ' ')} {size_text(c)}" for c in clear)
-                found.append(f"{board.board}, {label}: {words}.")
+                cause = cause_text(board, pair)
+                found.append(f"{board.board}, {label}: {words}{f'; {cause}' if cause else ''}.")
     return found
 
 
