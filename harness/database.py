@@ -160,7 +160,8 @@ class Database:
                 source.backup(target)
             partial.replace(copy)
         except (OSError, sqlite3.Error) as error:
-            partial.unlink(missing_ok=True)
+            if partial.is_file():
+                partial.unlink()
             raise StoreError(f"the store {self.name} is left as it is: no copy of it could be made: {error}") from error
         return copy
 

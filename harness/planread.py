@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..compression.errors import RecipeError
 from ..compression.recipe import Recipe, parse_recipe
@@ -13,7 +14,7 @@ from ..targets.yamlfile import Positions, YamlFileError, load_yaml
 from .errors import PlanError
 from .measurefile import measuring_of
 from .plan import ModelPlan, Plan, RuntimePlan, TaskPlan
-from .planfile import PlanFile, RuntimeFile, TaskFile
+from .planfile import BudgetFile, PlanFile, RuntimeFile, TaskFile
 from .selection import Boards, Selection
 
 # Where accuracy is judged and the plan says nothing: nobody ships a model because it is fast and wrong.

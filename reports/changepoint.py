@@ -24,7 +24,7 @@ from .statistics import Values, as_values
 LEAST_RUNS = 3  # on each side of a change: one odd run, or two, is no new level
 ALPHA_CHANGE = 0.01  # of a false change in a series; smaller than for verdicts, as many series are looked at
 PERMUTATIONS = 1999  # gives p-values down to 0.0005
-REACH_MADS = 4.0  # values further from the median, in scaled median absolute deviations, are drawn in to there
+REACH_SD = 4.0  # values further from the median, in standard deviations of a run, are drawn in to there
 _SEED = 20261129
 
 
@@ -86,10 +86,15 @@ def _differences(rows: Values) -> Values:
 
 
 def _drawn_in(series: Values) -> Values:
-    """The values around their median, none further from it than `REACH_MADS`; 0.6745 scales the MAD to a normal's."""
+    """The values around their median, none further from it than `REACH_SD` standard deviations.
+
+    These are estimated from differences of neighbours, which a change of level does not enlarge; 0.6745 is what the
+    median of a normal's absolute values is of its standard deviation. Values that mostly repeat have none: then only
+    their side counts.
+    """
     centred = series - np.median(series)
-    reach = REACH_MADS * float(np.median(np.abs(centred))) / 0.6745
-    return np.clip(centred, -reach, reach) if reach > 0 else np.sign(centred)
+    sd = float(np.median(np.abs(np.diff(series)))) / 0.6745 / math.sqrt(2)
+    return np.clip(centred, -REACH_SD * sd, REACH_SD * sd) if sd > 0 else np.sign(centred)
 
 
 def _shifts(series: Values, indices: Sequence[int]) -> dict[int, float]:

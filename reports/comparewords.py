@@ -88,7 +88,7 @@ def cause_text(board: BoardComparison, pair: CellPair) -> str:
 def drift_text(board: BoardComparison) -> str:
     """What happened to candidates whose file did not change."""
     if board.drift is None:
-        return "No candidate has the same file in both runs, so what the board itself did is not known."
+        return "No candidate with the same file could be compared, so what the board itself did is not known."
     return (
         f"Candidates whose file did not change took {amount_text(board.drift, counted=board.emulated)} (their median)."
     )
