@@ -82,7 +82,7 @@ def test_a_word_that_is_unknown(hilbench):
 
 @dataclass(frozen=True)
 class Team:
-    """A team's folder (inventory, plan, tests, the state of hilbench) and what its tests printed when they ran first."""
+    """A team's folder (inventory, plan, tests, state) and what its tests printed when they ran first."""
 
     folder: Path
     said: str
