@@ -67,7 +67,7 @@ def _gated(request: pytest.FixtureRequest, plan: str | Path, board: str | None =
         path = plan_path(str(plan), request.path.parent, request.config.rootpath)
         runs, key = request.config.stash[_RUNS], f"{path.resolve()}\n{board}"
         if key not in runs:
-            runs[key] = gated_run(path, board=board, when=request.config.getoption("--hilbench-run"))
+            runs[key] = gated_run(path, board=board, when=str(request.config.getoption("--hilbench-run")))
         return with_budget(runs[key], budget)
     except (HarnessError, TargetError, CompressionError, ReportError) as error:
         sentence = str(error)
@@ -79,4 +79,4 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
     gated = sys.modules.get("hilbench.harness.gated")
     if gated is None or not isinstance(left, gated.GatedVerdict):
         return None
-    return [f"the verdict is {str(left)!r}, not {op} {right!r}", left.sentence]
+    return [f"the verdict is {str(left)!r}, not {op} {right!r}", str(getattr(left, "sentence", ""))]

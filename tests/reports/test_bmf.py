@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import jsonschema
 import pytest
 from hilbench.reports.bmf import export_bmf
 from hilbench.reports.errors import ReportError
+from hilbench.reports.record import RunRecord
 from hilbench.reports.summary import summarize
 
 from .series_of_runs import metered
@@ -32,8 +34,7 @@ FORMAT = {
 
 
 @pytest.mark.parametrize("make", [run, mixed, without_data])
-def test_the_export_is_in_the_format(make: object) -> None:
-    assert callable(make)
+def test_the_export_is_in_the_format(make: Callable[[], RunRecord]) -> None:
     jsonschema.Draft7Validator(FORMAT).validate(json.loads(json.dumps(export_bmf(make()), allow_nan=False)))
 
 

@@ -136,13 +136,17 @@ def test_cells_of_one_run_only_are_named() -> None:
     assert [c.record.recipe for c in found.only_later] == ["int8-static"]
 
 
+def medians(rng: np.random.Generator, processes: int, sd: float, factor: float = 1.0) -> dict[int, float]:
+    return {block: float(1e6 * factor * np.exp(rng.normal(0, sd))) for block in range(processes)}
+
+
 def test_false_alarms_between_equal_runs_stay_below_five_percent() -> None:
     """Two runs of 10 processes, 12 cells each, whose processes scatter by 1.5 %: the margin of 2 % is within reach."""
     rng = np.random.default_rng(4)
     wrong, equivalent = 0, 0
     for _ in range(200):
-        blocks = [[dict(enumerate(np.exp(rng.normal(14, 0.015, 10)))) for _ in range(2)] for _ in range(12)]
-        words = {c.word for c in judge_time_pairs({str(i): time_pair(*b, 0.0) for i, b in enumerate(blocks)}).values()}
+        cells = {str(cell): time_pair(medians(rng, 10, 0.015), medians(rng, 10, 0.015), 0.0) for cell in range(12)}
+        words = {change.word for change in judge_time_pairs(cells).values()}
         wrong += bool(words & {"faster", "slower"})
         equivalent += "equivalent" in words
     assert wrong <= 10
@@ -153,6 +157,6 @@ def test_a_difference_exactly_at_the_margin_is_called_larger_in_at_most_five_per
     rng = np.random.default_rng(5)
     slower = 0
     for _ in range(400):
-        before, after = (dict(enumerate(np.exp(rng.normal(m, 0.01, 8)))) for m in (14, 14 + np.log(1.02)))
+        before, after = medians(rng, 8, 0.01), medians(rng, 8, 0.01, factor=1.02)
         slower += judge_time_pairs({"one": time_pair(before, after, 0.0)})["one"].word == "slower"
     assert slower <= 20
