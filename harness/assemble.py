@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,9 @@ from ..reports.record import FIGURE_KINDS, Accuracy, ArtifactFacts, Budget, Outc
 from ..reports.stateflags import AS_SHIPPED
 from .answers import unpacked
 from .blocks import TWIN, counting_trials
+from .damaged import DAMAGED, Damaged
 from .energy import with_energy
+from .errors import StoreError
 from .intake import PROFILE_EVENTS
 from .spoilt import Spoilt, given_up_text, repeated_text, spoilt_on
 from .store import ENOUGH, MOVED, Note, RunRow, Store
@@ -36,6 +38,7 @@ class _Ledger:
     newest: Mapping[tuple[str, str], Note]
     trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict[str, Sequence[Trial]])
     spoilt: Mapping[str, Spoilt] = field(default_factory=dict[str, Spoilt])  # by board
+    lost: tuple[str, ...] = ()  # sentences on what the store lost and no cell of this run can carry
 
     def facts(self, subject: str, kind: str) -> Facts | None:
         note = self.newest.get((subject, kind))
@@ -43,14 +46,21 @@ class _Ledger:
 
 
 def assemble(store: Store, run: RunRow) -> RunRecord:
-    """The whole run as records."""
-    notes = store.notes(run.run_id)
+    """The whole run as records. A cell of which the store lost something is an error that says so; the rest counts.
+
+    Raises StoreError where the record of the run itself cannot be read.
+    """
+    if DAMAGED in run.facts:
+        raise StoreError(run.facts[DAMAGED])
+    damaged: list[Damaged] = []
+    notes = store.notes(run.run_id, damaged=damaged)
     left = {note.subject: note.facts for note in notes if note.kind == MOVED}
-    cells = [each for each in store.cells(run.run_id) if each[1] not in left]
-    newest = standing(notes)
+    cells = [each for each in store.cells(run.run_id, damaged=damaged) if each[1] not in left]
     by_cell: defaultdict[str, list[Trial]] = defaultdict(list)
-    for trial in store.trials(run.run_id):
+    for trial in store.trials(run.run_id, damaged=damaged):
         by_cell[trial.cell_id].append(trial)
+    newest = {**standing(notes), **_losses(damaged, {cell for cell, _, _ in cells})}
+    lost = tuple(one.sentence for one in damaged if (_subject(one), "failed") not in newest)
     boards = sorted({board for _, board, _ in cells}, key=[board for _, board, _ in cells].index)
     counting: dict[str, Sequence[Trial]] = {}
     spoilt: dict[str, Spoilt] = {}
@@ -59,7 +69,7 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         counting |= _counting(mine, by_cell, newest)
         theirs = [trial for cell, _ in mine for name in (cell, cell + TWIN) for trial in by_cell.get(name, ())]
         spoilt[board] = spoilt_on(theirs, alive_cells(mine, newest))
-    ledger = _Ledger(newest=newest, trials=counting, spoilt=spoilt)
+    ledger = _Ledger(newest=newest, trials=counting, spoilt=spoilt, lost=lost)
     records = tuple(_record(run, cell, board, facts, ledger) for cell, board, facts in cells)
     plan: Facts = run.facts["plan"]
     record = RunRecord(
@@ -83,6 +93,21 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
         provenance=run.facts["provenance"],
     )
     return with_energy(record)
+
+
+def _losses(damaged: Sequence[Damaged], cells: Collection[str]) -> dict[tuple[str, str], Note]:
+    """For each cell of which something cannot be read the note that it failed: it is out of its blocks, not they."""
+    found: dict[tuple[str, str], Note] = {}
+    for one in damaged:
+        cell = _subject(one)
+        if cell in cells:
+            facts = {"outcome": Outcome.ERROR.value, "reason": one.sentence}
+            found.setdefault((cell, "failed"), Note(seq=0, subject=cell, kind="failed", at="", facts=facts))
+    return found
+
+
+def _subject(one: Damaged) -> str:
+    return one.subject.removesuffix(TWIN)
 
 
 def _meter(board: str, ledger: _Ledger) -> Facts:
@@ -180,7 +205,7 @@ def _record(run: RunRow, cell: str, board: str, facts: Facts, ledger: _Ledger) -
         trials=trials,
         twin_trials=tuple(ledger.trials.get(cell + TWIN, ())),
         profile=profile_of(trials),
-        remarks=tuple(_remarks(facts, ledger.spoilt[board])),
+        remarks=(*_remarks(facts, ledger.spoilt[board]), *ledger.lost),
     )
 
 

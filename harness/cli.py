@@ -8,7 +8,23 @@ from typing import Any
 import click
 
 from .console import emit
-from .verbs import bench, board, compress, doctor, export, gc, init, queue, report, run, schedule, schema, worker
+from .verbs import (
+    bench,
+    board,
+    compare,
+    compress,
+    doctor,
+    export,
+    gc,
+    init,
+    queue,
+    report,
+    run,
+    schedule,
+    schema,
+    trend,
+    worker,
+)
 
 
 class _Group(click.Group):
@@ -41,7 +57,16 @@ def main() -> None:
     """
 
 
-for _verb in (init.init, bench.bench, run.run, compress.compress, report.report, export.export):
+for _verb in (
+    init.init,
+    bench.bench,
+    run.run,
+    compress.compress,
+    report.report,
+    compare.compare,
+    trend.trend,
+    export.export,
+):
     main.add_command(_verb)
 for _verb in (queue.submit, queue.queue, queue.cancel, queue.retry, worker.worker, schedule.schedule):
     main.add_command(_verb)

@@ -68,6 +68,14 @@ class Home:
         """Where the report of a run is written unless the user names another place."""
         return self.folder / "reports" / f"{run_id}.html"
 
+    def comparison(self, earlier: str, later: str) -> Path:
+        """Where the page that compares two runs is written unless the user names another place."""
+        return self.folder / "reports" / f"{later}-against-{earlier}.html"
+
+    def trend(self, plan_name: str) -> Path:
+        """Where the page of a plan's runs is written unless the user names another place."""
+        return self.folder / "reports" / f"trend-{plan_name}.html"
+
 
 def find_home(inventory: Path | None = None) -> Home:
     """`HILBENCH_HOME`, else `.hilbench/` beside the inventory, else in the present folder."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..compression.errors import ModelError, RecipeError
 from ..compression.recipe import Recipe, parse_recipe
@@ -15,7 +16,7 @@ from ..targets.yamlfile import Positions, YamlFileError, load_yaml
 from .errors import PlanError
 from .measurefile import measuring_of
 from .plan import ModelPlan, Plan, RuntimePlan, TaskPlan
-from .planfile import ModelFile, PlanFile, RuntimeFile, TaskFile
+from .planfile import BudgetFile, ModelFile, PlanFile, RuntimeFile, TaskFile
 from .selection import Boards, Selection
 
 # Where accuracy is judged and the plan says nothing: nobody ships a model because it is fast and wrong.
@@ -75,6 +76,14 @@ def read_plan(
         remarks=found.remarks,
         measuring=measuring_of(file, file.protocol),
     )
+
+
+def read_name(path: Path) -> str:
+    """What a plan file calls its plan; its boards and models are not looked at. Raises PlanError."""
+    try:
+        return load_yaml(path, PlanFile)[0].name
+    except YamlFileError as error:
+        raise PlanError(str(error)) from error
 
 
 def _recipes(file: PlanFile, path: Path, positions: Positions, problems: list[str]) -> list[Recipe]:
@@ -194,17 +203,34 @@ def _runtime(file: RuntimeFile) -> RuntimePlan:
     )
 
 
+def read_budget(bounds: Mapping[str, Any]) -> dict[str, float | int | None]:
+    """Bounds with the keys of a plan's `budget`, in the units of records. Raises PlanError."""
+    from pydantic import ValidationError
+
+    try:
+        return _bounds(BudgetFile.model_validate(dict(bounds)))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise PlanError(f"budget: {wrong}; it knows {', '.join(BudgetFile.model_fields)}") from error
+
+
 def _budget(file: PlanFile) -> dict[str, float | int | None]:
-    """In the units of records: fractions, nanoseconds, bytes."""
+    """The plan's bounds; where accuracy is judged, there is one on its loss in every case."""
     budget = file.budget
     judged = any(model.task.kind != "none" for model in file.models.values())
-    drop_pp = DEFAULT_DROP_PP if budget.accuracy_drop_pp is None and judged else budget.accuracy_drop_pp
+    if budget.accuracy_drop_pp is None and judged:
+        budget = budget.model_copy(update={"accuracy_drop_pp": DEFAULT_DROP_PP})
+    return _bounds(budget)
+
+
+def _bounds(budget: BudgetFile) -> dict[str, float | int | None]:
+    """In the units of records: fractions, nanoseconds, bytes."""
 
     def scaled(value: float | None, factor: float) -> float | None:
         return None if value is None else value * factor
 
     return {
-        "accuracy_drop": scaled(drop_pp, 0.01),
+        "accuracy_drop": scaled(budget.accuracy_drop_pp, 0.01),
         "latency_p95_ns": scaled(budget.latency_p95_ms, 1e6),
         "memory_peak_bytes": None if budget.memory_peak_mib is None else int(budget.memory_peak_mib * 2**20),
         "artifact_bytes": None if budget.artifact_kb is None else int(budget.artifact_kb * 1000),

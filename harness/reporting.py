@@ -11,21 +11,26 @@ from ..targets.inventory import find_inventory
 from .assemble import assemble
 from .errors import HarnessError, NoSuchRunError
 from .home import Home, find_home
-from .progress import Progress
+from .progress import Progress, Say
 from .store import Store
 
 
 def open_run(name: str, inventory: Path | None = None) -> tuple[Home, RunRecord]:
     """A run by id, by a unique beginning, or `latest`; looked up beside the inventory, else the nearest one."""
     home = find_home(inventory or find_inventory(Path.cwd()))
-    if home.keeps_database and not home.database.exists():
-        hint = "name the inventory whose runs are meant with --inventory, or make one with `hilbench run PLAN`"
-        raise NoSuchRunError(f"there is no run in {home.folder}; {hint}")
-    store = Store.open(home.database_url, say=Progress().say)
+    store = open_store(home, say=Progress().say)
     try:
         return home, assemble(store, store.run(name))
     finally:
         store.close()
+
+
+def open_store(home: Home, *, say: Say) -> Store:
+    """The store of a home that has one already. Raises NoSuchRunError, with what to do, where it has none."""
+    if home.keeps_database and not home.database.exists():
+        hint = "name the inventory whose runs are meant with --inventory, or make one with `hilbench run PLAN`"
+        raise NoSuchRunError(f"there is no run in {home.folder}; {hint}")
+    return Store.open(home.database_url, say=say)
 
 
 def write_report(record: RunRecord, path: Path) -> Path:

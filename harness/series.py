@@ -31,12 +31,15 @@ def pack(samples: NDArray[np.int64]) -> bytes:
 
 
 def unpack(blob: bytes) -> NDArray[np.int64]:
-    """The series that `pack` was given."""
+    """The series that `pack` was given. Raises ValueError for what is no such series."""
     if not blob:
         return np.empty(0, np.int64)
     decompressor = getattr(_own, "decompressor", None)
-    if decompressor is None:
-        import zstandard
+    import zstandard
 
+    if decompressor is None:
         decompressor = _own.decompressor = zstandard.ZstdDecompressor()
-    return np.frombuffer(decompressor.decompress(blob), "<i8").cumsum(dtype=np.int64)
+    try:
+        return np.frombuffer(decompressor.decompress(blob), "<i8").cumsum(dtype=np.int64)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"a series is truncated: {error}") from error

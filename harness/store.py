@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..reports.record import Trial
+from .damaged import Damaged, readable, run_facts
 from .database import PATIENCE_S, Database
 from .databaseurl import shown
 from .errors import FencedError, NoSuchRunError, StoreError
@@ -209,19 +210,24 @@ class Store:
         newest = [_run_row(row) for row in self._database.read(query)]
         return newest[0] if newest and newest[0].state != "finished" else None
 
-    def cells(self, run_id: str) -> list[tuple[str, str, Mapping[str, Any]]]:
+    # What cannot be read any more goes to `damaged` in the three below; without such a list it raises StoreError.
+
+    def cells(self, run_id: str, *, damaged: list[Damaged] | None = None) -> list[tuple[str, str, Mapping[str, Any]]]:
         """The cells of a run (cell_id, board, facts) in plan order."""
         columns = (CELLS.c.cell_id, CELLS.c.board, CELLS.c.facts)
         query = sa.select(*columns).where(CELLS.c.run_id == run_id).order_by(CELLS.c.position)
-        return [(cell, board, json.loads(facts)) for cell, board, facts in self._database.read(query)]
+        rows = self._database.read(query)
+        return readable(rows, _cell, lambda row: (str(row[0]), "the record of the cell"), run_id, damaged)
 
-    def notes(self, run_id: str, kind: str | None = None) -> list[Note]:
+    def notes(self, run_id: str, kind: str | None = None, *, damaged: list[Damaged] | None = None) -> list[Note]:
         """The notes of a run in the order in which they came."""
         columns = (NOTES.c.seq, NOTES.c.subject, NOTES.c.kind, NOTES.c.at, NOTES.c.facts)
         query = sa.select(*columns).where(NOTES.c.run_id == run_id).order_by(NOTES.c.seq)
         if kind is not None:
             query = query.where(NOTES.c.kind == kind)
-        return [_note(row) for row in self._database.read(query)]
+        return readable(
+            self._database.read(query), _note, lambda row: (str(row[1]), f'its note "{row[2]}"'), run_id, damaged
+        )
 
     def lab_notes(self, subject: str) -> list[Note]:
         """The notes of the lab (of no run) on a subject, such as a board, in the order in which they came."""
@@ -234,10 +240,13 @@ class Store:
         ((count,),) = self._database.read(sa.select(sa.func.count()).select_from(TRIALS))
         return int(count)
 
-    def trials(self, run_id: str) -> list[Trial]:
+    def trials(self, run_id: str, *, damaged: list[Damaged] | None = None) -> list[Trial]:
         """All trials of a run, the ones of incomplete blocks included, in a stable order."""
         query = sa.select(*(TRIALS.c[name] for name in COLUMNS)).where(TRIALS.c.run_id == run_id)
-        trials = map(trial_from_row, self._database.read(query))
+        rows = self._database.read(query)
+        trials: list[Trial] = readable(
+            rows, trial_from_row, lambda row: (str(row[1]), f"trial {row[0]}"), run_id, damaged
+        )
         # Here, and not in the query: databases sort text by the rules of their language.
         return sorted(trials, key=lambda t: (t.cell_id, t.kind.value, t.block, t.attempt, t.trial_id))
 
@@ -279,7 +288,13 @@ def _run_values(row: RunRow) -> dict[str, Any]:
 
 def _run_row(row: sa.Row[*tuple[Any, ...]]) -> RunRow:
     values = dict(row._mapping)  # noqa: SLF001  SQLAlchemy's public name for it
-    return RunRow(run_id=values.pop("id"), facts=json.loads(values.pop("facts")), **values)
+    run_id = values.pop("id")
+    return RunRow(run_id=run_id, facts=run_facts(run_id, values.pop("facts")), **values)
+
+
+def _cell(row: sa.Row[*tuple[Any, ...]]) -> tuple[str, str, Mapping[str, Any]]:
+    cell, board, facts = row
+    return cell, board, json.loads(facts)
 
 
 def _note(row: sa.Row[*tuple[Any, ...]]) -> Note:

@@ -14,7 +14,7 @@ from ..errors import PlanError
 if TYPE_CHECKING:
     from ...reports.record import RunRecord
 
-FORMATS = ("json", "csv", "parquet", "pytest-benchmark", "junit", "github")
+FORMATS = ("json", "csv", "parquet", "pytest-benchmark", "bmf", "junit", "github")
 TABLES = ("cells", "samples", "pairs")
 
 
@@ -37,7 +37,7 @@ def export(
     `hilbench schema export` prints the schema of the JSON. `junit` has one test case a cell; `github` is Markdown for a
     job's summary page, to which `run` appends by itself where GITHUB_STEP_SUMMARY is set. Two files of
     `pytest-benchmark` can be given to `pytest-benchmark compare`, which looks at no machine: what may be compared, our
-    own report says.
+    own report says. `bmf` is Bencher Metric Format, for `bencher run --file`.
     """
     from ..reporting import open_run, write_bytes
 
@@ -58,6 +58,7 @@ def export(
 
 
 def _content(record: RunRecord, form: str, table: str) -> bytes:
+    from ...reports.bmf import export_bmf
     from ...reports.export import export_json
     from ...reports.export_benchmark import export_benchmark
     from ...reports.junit import export_junit
@@ -75,6 +76,8 @@ def _content(record: RunRecord, form: str, table: str) -> bytes:
             return export_markdown(record).encode()
         case "pytest-benchmark":
             return _json(export_benchmark(record))
+        case "bmf":
+            return _json(export_bmf(record))
         case _:
             return _json(export_json(record))
 

@@ -172,6 +172,41 @@ def test_notes_of_an_older_store_are_kept_and_those_of_the_lab_need_no_run(
     store.close()
 
 
+def test_a_file_of_an_older_version_is_copied_before_it_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, said = f"sqlite:///{tmp_path}/runs.sqlite", list[str]()
+    with monkeypatch.context() as older:
+        older.setattr("hilbench.harness.database.HEAD", "0002")
+        store = Store.open(url, say=said.append)
+        store.add_run(run_row(), [], notes=[("board", "board", {"cores": 2})])
+        store.close()
+    assert said == []  # a new file is no older one
+    Store.open(url, say=said.append).close()
+    copy = tmp_path / "runs.sqlite.schema-0002.bak"
+    file = tmp_path / "runs.sqlite"
+    assert said == [f"the store {file} was brought to this version of hilbench; as it was before: {copy}"]
+    assert (_version(url), _version(f"sqlite:///{copy}")) == (HEAD, "0002")
+    with monkeypatch.context() as older:
+        older.setattr("hilbench.harness.database.HEAD", "0002")
+        store = Store.open(f"sqlite:///{copy}")
+        assert [note.facts for note in store.notes(run_row().run_id)] == [{"cores": 2}]
+        store.close()
+    Store.open(url, say=said.append).close()
+    assert len(said) == 1
+
+
+def test_a_file_that_cannot_be_copied_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/runs.sqlite"
+    with monkeypatch.context() as older:
+        older.setattr("hilbench.harness.database.HEAD", "0002")
+        Store.open(url).close()
+    (tmp_path / "runs.sqlite.schema-0002.bak.part").mkdir()
+    with pytest.raises(StoreError, match="is left as it is: no copy of it could be made"):
+        Store.open(url)
+    assert _version(url) == "0002"
+
+
 def _version(url: str) -> str:
     engine = sa.create_engine(databaseurl.driver_url(url))
     with engine.connect() as connection:

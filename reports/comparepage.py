@@ -1,0 +1,147 @@
+"""Two runs side by side as one HTML file that opens from disk, loads nothing and runs no script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .compare import BoardComparison, CellPair, RunComparison
+from .comparechanges import Change, ChangeWord, Regressed
+from .comparegate import Judgement
+from .comparewords import cause_text, context_text, drift_text, size_text, summary_text, value_text
+from .page import fill
+from .record import Outcome
+from .sparks import Scale, interval, ratio_scale
+from .verdict import Verdict, Word
+from .wording import name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A change as a table shows it."""
+
+    word: str
+    tone: str
+    earlier: str
+    later: str
+    size: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CellRow:
+    """One cell in both runs: its changes, the drawing of the ratio of work, and what it may be put down to."""
+
+    label: str
+    outcome: str
+    file: str
+    work: Figure
+    drawing: str
+    others: tuple[Figure, ...]
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BoardSection:
+    """A board with its rows; `metered` says whether any of its cells has energy in either run."""
+
+    board: BoardComparison
+    rows: tuple[CellRow, ...]
+    metered: bool
+    context: str
+    drift: str
+
+
+def render_comparison(comparison: RunComparison, judgements: Sequence[Judgement] = ()) -> str:
+    """The whole page as HTML text; the same text for the same runs."""
+    return fill(
+        "compare.html.j2",
+        "compare.css",
+        earlier=comparison.earlier.run,
+        later=comparison.later.run,
+        summary=summary_text(comparison),
+        boards=[_section(board) for board in comparison.boards],
+        judgements=judgements,
+        moved=_moved(comparison),
+        only_earlier=[cell.record.cell_id for cell in comparison.only_earlier],
+        only_later=[cell.record.cell_id for cell in comparison.only_later],
+    )
+
+
+def _moved(comparison: RunComparison) -> list[str]:
+    """The headline: every change for the worse or the better, in words."""
+    found: list[str] = []
+    for board in comparison.boards:
+        for pair in board.pairs:
+            clear = [c for c in pair.changes if c.regressed is Regressed.YES or _better(c)]
+            if clear:
+                label = name(pair.later, [other.later for other in board.pairs])
+                words = ", ".join(f"{_TITLES[c.metric]} {c.word.value.replace('-', ' ')} {size_text(c)}" for c in clear)
+                cause = cause_text(board, pair)
+                found.append(f"{board.board}, {label}: {words}{f'; {cause}' if cause else ''}.")
+    return found
+
+
+_TITLES = {
+    "latency_ns": "time:",
+    "instructions": "work:",
+    "accuracy": "accuracy",
+    "memory_bytes": "memory:",
+    "energy_j": "energy:",
+}
+
+
+def _better(change: Change) -> bool:
+    return change.word in (ChangeWord.FASTER, ChangeWord.LESS_WORK, ChangeWord.BETTER, ChangeWord.LESS)
+
+
+def _section(board: BoardComparison) -> BoardSection:
+    metered = any(v is not None for pair in board.pairs for v in (pair.energy.earlier, pair.energy.later))
+    scale = ratio_scale(_as_verdict(pair.work) for pair in board.pairs if pair.work.ratio is not None)
+    return BoardSection(
+        board=board,
+        rows=tuple(_row(board, pair, scale, metered=metered) for pair in board.pairs),
+        metered=metered,
+        context=context_text(board),
+        drift=drift_text(board),
+    )
+
+
+def _row(board: BoardComparison, pair: CellPair, scale: Scale, *, metered: bool) -> CellRow:
+    outcomes = (pair.earlier.record.outcome, pair.later.record.outcome)
+    others = (pair.accuracy, pair.memory, *((pair.energy,) if metered else ()))
+    work = pair.work
+    return CellRow(
+        label=name(pair.later, [other.later for other in board.pairs]),
+        outcome="" if outcomes == (Outcome.OK, Outcome.OK) else f"{outcomes[0].value} → {outcomes[1].value}",
+        file={None: "not known", True: "the same", False: "another"}[pair.same_file],
+        work=_figure(work),
+        drawing=interval(_as_verdict(work), scale) if work.ratio is not None else "",
+        others=tuple(_figure(change) for change in others),
+        cause=cause_text(board, pair),
+    )
+
+
+def _figure(change: Change) -> Figure:
+    tone = "bad" if change.regressed is Regressed.YES else "good" if _better(change) else "plain"
+    return Figure(
+        word=change.word.value,
+        tone=tone,
+        earlier=value_text(change.metric, change.earlier),
+        later=value_text(change.metric, change.later),
+        size=size_text(change),
+        note=change.note or "",
+    )
+
+
+def _as_verdict(change: Change) -> Verdict:
+    """What the drawing of an interval takes; words that it does not know are drawn without a colour."""
+    known = {word.value: word for word in Word}
+    return Verdict(
+        word=known.get(change.word.value, Word.INCONCLUSIVE),
+        metric=change.metric,
+        ratio=change.ratio,
+        ci_low=change.low,
+        ci_high=change.high,
+        margin=change.margin,
+    )
