@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .console import emit
-from .verbs import bench, board, compress, doctor, export, gc, init, queue, report, run, schedule, schema, worker
+from .verbs import bench, board, compress, doctor, export, gc, init, queue, report, run, schedule, schema, serve, worker
 
 
 class _Group(click.Group):
@@ -45,5 +45,5 @@ for _verb in (init.init, bench.bench, run.run, compress.compress, report.report,
     main.add_command(_verb)
 for _verb in (queue.submit, queue.queue, queue.cancel, queue.retry, worker.worker, schedule.schedule):
     main.add_command(_verb)
-for _verb in (board.board, doctor.doctor, gc.gc, schema.schema):
+for _verb in (board.board, serve.serve, doctor.doctor, gc.gc, schema.schema):
     main.add_command(_verb)
