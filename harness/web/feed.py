@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,7 @@ class _Feed:
     lock: threading.Lock = field(default_factory=threading.Lock)
     notes: list[Note] = field(default_factory=list[Note])
     held: list[Note] = field(default_factory=list[Note])
+    done: Mapping[str, int] = field(default_factory=dict[str, int])
     seen: Seen | None = None
     looked_s: float = 0.0
 
@@ -81,8 +82,13 @@ class Feeds:
         last = feed.notes[-1].seq if feed.notes else 0
         new = self._all_after(run_id, last)
         over = run.state not in ("queued", "running")
-        feed.notes.extend(self._in_order(new, feed) if not over else new)
-        cells = cell_states(run, self._store.cells(run_id), feed.notes, self._store.blocks_done(run_id))
+        passed = new if over else self._in_order(new, feed)
+        done = self._store.blocks_done(run_id)
+        if feed.seen is not None and not passed and done == feed.done and run == feed.seen.run:
+            return feed.seen
+        feed.notes.extend(passed)
+        feed.done = done
+        cells = cell_states(run, self._store.cells(run_id), feed.notes, done)
         return Seen(run=run, cells=cells, notes=tuple(feed.notes))
 
     def _all_after(self, run_id: str, seq: int) -> list[Note]:
@@ -120,7 +126,7 @@ def note_text(note: Note) -> str:
         case "phase":
             return f"{facts.get('phase')} took {facts.get('seconds')} s"
         case "health":
-            return "; ".join(str(problem) for problem in facts.get("problems") or ()) or "health was looked at"
+            return "; ".join(str(problem.get("sentence")) for problem in facts.get("problems") or ()) or "is well"
         case "submitted":
             return f"submitted by {facts.get('person')}"
         case "cancel":
