@@ -59,6 +59,11 @@ def short(value: object, most: int = SHORT) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def moment(value: object) -> str:
+    """A moment as the store writes it, to the second and without its T."""
+    return short(value)[:19].replace("T", " ")
+
+
 def stylesheet() -> str:
     """The report's style and ours after it."""
     report = files("hilbench.reports") / "templates" / "report.css"
@@ -87,7 +92,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    cast(dict[str, Any], made.filters).update(short=short, exact=_exact, counted=counted)
+    cast(dict[str, Any], made.filters).update(short=short, moment=moment, exact=_exact, counted=counted)
     cast(dict[str, Any], made.globals).update(version=version())
     return made
 

@@ -26,6 +26,7 @@ from .web import Web, visitor_of, web_of
 
 router = APIRouter(include_in_schema=False)
 _NOTES_SHOWN = 60
+_MAY_BE_RETRIED = ("error", "timeout", "invalid", "stopped")
 
 
 @router.get("/runs/new")
@@ -81,6 +82,7 @@ def live(request: Request, run_id: str) -> Response:
         place=seen.notes[-1].seq if seen.notes else 0,
         submitted=web.events.submission(run_id) is not None,
         done=sum(cell.state not in ("waiting", "compressed", "measuring") for cell in seen.cells),
+        failed=any(cell.state in _MAY_BE_RETRIED for cell in seen.cells),
         cells=len(seen.cells),
     )
 

@@ -42,12 +42,10 @@ def until(client: TestClient, place: str, *states: str) -> str:
     """The task's page once it has come to one of these."""
     marks = {"asking": "It matches", "done": "What would be written", "failed": "It came to nothing"}
     deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        text = client.get(place).text
-        if any(marks[state] in text for state in states):
-            return text
+    while not any(marks[state] in (text := client.get(place).text) for state in states):
+        assert time.monotonic() < deadline, text
         time.sleep(0.1)
-    raise AssertionError(text)
+    return text
 
 
 def answered(client: TestClient, place: str, text: str, answer: str) -> None:

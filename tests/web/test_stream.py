@@ -140,7 +140,7 @@ def test_a_place_that_is_no_number_begins_at_the_start(served: Served, port: int
     served.web.events.add_note(run, cell, "session", {})
     for place in ("", "x", "-1", "9" * 40, "٣"):
         answer = httpx.get(
-            f"http://127.0.0.1:{port}/runs/{run}/stream", headers={"last-event-id": place.encode()}, timeout=20
+            f"http://127.0.0.1:{port}/runs/{run}/stream", headers=[(b"last-event-id", place.encode())], timeout=20
         )
         assert "event: note" in answer.text
     assert "event: note" not in httpx.get(f"http://127.0.0.1:{port}/runs/{run}/stream?after=999999", timeout=20).text
