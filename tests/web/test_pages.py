@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hilbench.harness.web.pages import plain_text, short
+from hilbench.harness.web.pages import environment, plain_text, short
 from hilbench.reports.page import render_summary
 from starlette.testclient import TestClient
 
@@ -155,5 +155,9 @@ def test_no_inventory_is_an_empty_lab(served: Served, client: TestClient, tmp_pa
 
 def test_text_loses_what_hides_or_turns_it() -> None:
     assert plain_text("a\u202eb\x00c\nd") == "a b c\nd"
+    assert (
+        environment().from_string("<p title='{{ x }}'>{{ x }}</p>").render(x="\u202e\x00<")
+        == "<p title='  &lt;'>  &lt;</p>"
+    )
     assert short("a\n  b") == "a b"
     assert short("x" * 10, 5) == "xxxx…"
