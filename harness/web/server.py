@@ -76,6 +76,7 @@ def serve(listen: Listen, inventory: Path, tokens: Path | None, *, say: Say) -> 
         port = int(bound.getsockname()[1])
         with open_lab(inventory, say=say) as lab, closing(EventStore.open(lab.home.database_url, say=say)) as events:
             from .feed import Feeds
+            from .labnotes import LabNotes
             from .reportcache import ReportCache
             from .web import InventoryFile, Web
 
@@ -86,6 +87,7 @@ def serve(listen: Listen, inventory: Path, tokens: Path | None, *, say: Say) -> 
                 sessions=Sessions(tokens, port=port),
                 feeds=Feeds(events),
                 reports=ReportCache(events),
+                lab_notes=LabNotes(events),
             )
             _log_to(lab.home.folder / "log" / "web.log")
             shown = f"[{listen.host}]" if ":" in listen.host else listen.host

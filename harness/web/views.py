@@ -62,18 +62,21 @@ def queue_of(web: Web) -> tuple[list[Entry], list[WorkerRow]]:
 
 def board_views(web: Web, queue: Sequence[Entry]) -> list[BoardView]:
     """All boards of the inventory, in its order."""
-    facts = web.events.newest_facts("board")
-    return [_view(web, board, queue, facts.get(board.name)) for board in web.inventory.boards().values()]
+    facts, notes = web.events.newest_facts("board"), web.lab_notes.by_board()
+    return [
+        _view(board, queue, facts.get(board.name), notes.get(board.name, ()))
+        for board in web.inventory.boards().values()
+    ]
 
 
 def board_view(web: Web, name: str) -> BoardView:
     """One board. Raises NotFoundError."""
     board = web.inventory.board(name)
-    return _view(web, board, queue_of(web)[0], web.events.newest_facts("board").get(name))
+    notes = web.lab_notes.by_board().get(name, ())
+    return _view(board, queue_of(web)[0], web.events.newest_facts("board").get(name), notes)
 
 
-def _view(web: Web, board: Board, queue: Sequence[Entry], facts: Mapping[str, Any] | None) -> BoardView:
-    notes = web.events.lab_notes(board.name)
+def _view(board: Board, queue: Sequence[Entry], facts: Mapping[str, Any] | None, notes: Sequence[Note]) -> BoardView:
     found = standing(notes)
     mine = [entry for entry in queue if entry.board == board.name]
     running = next((entry for entry in mine if entry.state == "running"), None)

@@ -16,6 +16,7 @@ from ..lab import Lab
 from ..selection import Boards
 from .feed import Feeds
 from .forms import NotFoundError
+from .labnotes import LabNotes
 from .reportcache import ReportCache
 from .sessions import OWNER, Sessions, Visitor
 from .tasks import Tasks
@@ -60,6 +61,7 @@ class Web:
     sessions: Sessions
     feeds: Feeds
     reports: ReportCache
+    lab_notes: LabNotes
     tasks: Tasks = field(default_factory=Tasks)
     closing: threading.Event = field(default_factory=threading.Event)
 

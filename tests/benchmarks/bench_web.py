@@ -23,7 +23,7 @@ TIMES = 30
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     for served in serve_in(tmp_path_factory.mktemp("lab")):
         path, store = served.web.inventory.path, served.web.events
-        boards = "".join(f"  b{i}: {{host: b{i}.example, user: pi, arch: arm64}}\n" for i in range(BOARDS))
+        boards = "".join(f"  b{i}: {{connection: emulated, cpu: cortex-a72}}\n" for i in range(BOARDS))
         path.write_text(path.read_text() + boards)
         for number in range(RUNS):
             add_run(store, f"20260101-{number:06}-{number:04x}", state="finished", measured=number == 0)

@@ -19,6 +19,7 @@ from hilbench.harness.lab import open_lab
 from hilbench.harness.store import RunRow
 from hilbench.harness.web.app import make_app
 from hilbench.harness.web.feed import Feeds
+from hilbench.harness.web.labnotes import LabNotes
 from hilbench.harness.web.reportcache import ReportCache
 from hilbench.harness.web.server import Listen, known_names
 from hilbench.harness.web.sessions import Sessions
@@ -74,6 +75,7 @@ def serve_in(folder: Path, tokens: Path | None = None) -> Iterator[Served]:
             sessions=Sessions(tokens, port=8321),
             feeds=Feeds(events, look_s=0.05),
             reports=ReportCache(events),
+            lab_notes=LabNotes(events),
         )
         app = make_app(web, known_names(Listen(host="127.0.0.1", port=8321)))
         yield Served(folder=folder, web=web, app=app)
