@@ -22,6 +22,7 @@ from .verbs import (
     run,
     schedule,
     schema,
+    serve,
     trend,
     worker,
 )
@@ -70,5 +71,5 @@ for _verb in (
     main.add_command(_verb)
 for _verb in (queue.submit, queue.queue, queue.cancel, queue.retry, worker.worker, schedule.schedule):
     main.add_command(_verb)
-for _verb in (board.board, doctor.doctor, gc.gc, schema.schema):
+for _verb in (board.board, serve.serve, doctor.doctor, gc.gc, schema.schema):
     main.add_command(_verb)

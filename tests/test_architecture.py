@@ -20,13 +20,17 @@ ONLY_IN = {
         "harness/tables.py",
         "harness/database.py",
         "harness/queuestore.py",
+        "harness/eventstore.py",
         "harness/migrations/",
     },
     "alembic": {"harness/database.py", "harness/migrations/"},
     "psycopg": set[str](),  # SQLAlchemy's driver: nothing of ours calls it
     "dbos": {"harness/engine.py"},
     "croniter": {"harness/cron.py"},
-    "jinja2": {"reports/page.py"},
+    "jinja2": {"reports/page.py", "harness/web/pages.py"},
+    "fastapi": {"harness/web/"},
+    "starlette": {"harness/web/"},
+    "uvicorn": {"harness/web/server.py"},
     "click": None,  # in harness only, see below
 }
 

@@ -1,0 +1,1 @@
+"""The web page: `hilbench serve`. Needs the extra `web`; only `verbs/serve.py` imports it."""

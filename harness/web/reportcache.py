@@ -1,0 +1,54 @@
+"""Reports and figures of runs, made when they are first asked for and kept while the run stays as it is."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
+
+from ...reports.page import render_summary
+from ...reports.summary import RunSummary, summarize
+from ..assemble import assemble
+from ..eventstore import EventStore
+from ..store import RunRow
+
+_SUMMARIES, _PAGES = 8, 8
+_ENDED = ("finished", "incomplete", "interrupted", "cancelled")
+
+V = TypeVar("V")
+
+
+class ReportCache:
+    """A few summaries and pages. A run that goes on is computed anew each time."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()  # one is made at a time: a large one takes seconds and much memory
+        self._summaries: OrderedDict[tuple[str, str | None], RunSummary] = OrderedDict()
+        self._pages: OrderedDict[tuple[str, str | None], str] = OrderedDict()
+
+    def summary(self, run: RunRow) -> RunSummary:
+        """All figures of a run."""
+        with self._lock:
+            return self._summary(run)
+
+    def html(self, run: RunRow) -> str:
+        """The report, the same bytes that `hilbench report` writes."""
+        with self._lock:
+            return _kept(self._pages, run, _PAGES, lambda: render_summary(self._summary(run)))
+
+    def _summary(self, run: RunRow) -> RunSummary:
+        return _kept(self._summaries, run, _SUMMARIES, lambda: summarize(assemble(self._store, run)))
+
+
+def _kept(known: OrderedDict[tuple[str, str | None], V], run: RunRow, most: int, make: Callable[[], V]) -> V:
+    key = (run.run_id, run.ended_at)
+    if run.state not in _ENDED or run.ended_at is None:
+        return make()
+    if key not in known:
+        known[key] = make()
+        while len(known) > most:
+            known.popitem(last=False)
+    known.move_to_end(key)
+    return known[key]
