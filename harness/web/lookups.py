@@ -8,11 +8,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from ...reports.compare import compare_runs
+from ...reports.comparepage import render_comparison
 from ..boardcheck import check_board
 from ..boardfacts import remember_facts
 from ..errors import PlanError
 from ..log import open_log
-from .compare import context_differences, pairs_of
+from ..store import RunRow
 from .forms import run_of
 from .pages import page
 from .tasks import Task
@@ -95,20 +97,28 @@ def report_page(request: Request, run_id: str, download: bool = False) -> Respon
 
 @router.get("/compare")
 def compare(request: Request) -> Response:
-    """Two runs side by side, the older one first."""
-    web, names = web_of(request), request.query_params.getlist("run")
+    """The comparison of two runs in its frame, the older one first."""
+    before, after = _two_runs(request)
+    return page(request, "compare.html.j2", before=before, after=after)
+
+
+@router.get("/compare/page")
+def compare_page(request: Request) -> Response:
+    """The comparison itself, the same file that `hilbench compare` writes."""
+    web = web_of(request)
+    before, after = (web.reports.summary(run).run for run in _two_runs(request))
+    return HTMLResponse(
+        render_comparison(compare_runs(before, after)), headers={"content-security-policy": REPORT_POLICY}
+    )
+
+
+def _two_runs(request: Request) -> tuple[RunRow, RunRow]:
+    """Those that the address names, the older one first."""
+    events, names = web_of(request).events, request.query_params.getlist("run")
     if len(names) != 2 or names[0] == names[1]:
         raise PlanError("two runs are compared: tick two in the list of reports")
-    before, after = sorted((run_of(web.events, name) for name in names), key=lambda run: (run.started_at, run.run_id))
-    one, two = web.reports.summary(before), web.reports.summary(after)
-    return page(
-        request,
-        "compare.html.j2",
-        before=before,
-        after=after,
-        pairs=pairs_of(one, two),
-        context=context_differences(one.run, two.run),
-    )
+    one, two = sorted((run_of(events, name) for name in names), key=lambda run: (run.started_at, run.run_id))
+    return one, two
 
 
 def _check(task: Task, web: Web, name: str) -> Mapping[str, Any]:

@@ -115,9 +115,11 @@ def test_a_report_is_the_file_of_the_command_line_in_an_origin_of_its_own(client
 
 
 def test_two_runs_stand_side_by_side_with_what_else_changed(client: TestClient) -> None:
-    text = client.get(f"/compare?run={OTHER}&run={RUN}").text
-    assert text.index(RUN) < text.index(OTHER), "the older one comes first"
-    assert "kernel" in text
+    frame = client.get(f"/compare?run={OTHER}&run={RUN}").text
+    assert f'src="/compare/page?run={RUN}&amp;run={OTHER}"' in frame, "the older one comes first"
+    alone = client.get(f"/compare/page?run={OTHER}&run={RUN}")
+    assert alone.headers["content-security-policy"].startswith("sandbox allow-scripts;")
+    assert "kernel" in alone.text
     for wrong in ("/compare", f"/compare?run={RUN}", f"/compare?run={RUN}&run={RUN}"):
         answer = client.get(wrong)
         assert answer.status_code == 422
