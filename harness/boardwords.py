@@ -22,7 +22,7 @@ def board_lines(board: Examined) -> list[str]:
     """The board in lines of `what   words`, then what its first inference gave."""
     facts = board.facts or {}
     emulated = (board.entry or {}).get("role") == "emulated"
-    pairs = [*_facts(facts), ("virtual machine", _virtual(facts, emulated=emulated)), *_runtimes(board)]
+    pairs = [*fact_pairs(facts), ("virtual machine", _virtual(facts, emulated=emulated)), *_runtimes(board)]
     title = str(board.name) if board.name == board.word else f"{board.name} ({board.word})"
     lines = [title, *(f"  {what:18} {words}" for what, words in pairs)]
     words = board.smoke.words if board.smoke is not None else (_no_smoke(board),)
@@ -73,7 +73,8 @@ def baseline_json(result: RunResult) -> dict[str, Any]:
     }
 
 
-def _facts(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def fact_pairs(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a board told of itself, (what, in words)."""
     memory = facts.get("memory") or {}
     yield "board", facts.get("model") or UNKNOWN
     yield "system", f"{facts.get('os') or UNKNOWN}, {facts.get('kernel') or UNKNOWN}, {facts.get('glibc') or UNKNOWN}"

@@ -42,9 +42,9 @@ def verb(function: Callable[..., int | None]) -> Callable[..., None]:
             _fail(str(error), exit_code(error), as_json=as_json)
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            _fail(_no_room(error) if full else _mistake(error), 1, as_json=as_json)
+            _fail(_no_room(error) if full else mistake_sentence(error), 1, as_json=as_json)
         except Exception as error:  # noqa: BLE001  the last boundary before the user: a mistake of ours, kept in a file
-            _fail(_mistake(error), 1, as_json=as_json)
+            _fail(mistake_sentence(error), 1, as_json=as_json)
         raise SystemExit(code)
 
     return wrapped
@@ -64,7 +64,7 @@ def _no_room(error: OSError) -> str:
     return f"this machine has no room left{where}: {error.strerror}; make room, then the same command goes on"
 
 
-def _mistake(error: Exception) -> str:
+def mistake_sentence(error: Exception) -> str:
     """One sentence for an error that nobody foresaw; the traceback goes to a file that can be sent to us."""
     with tempfile.NamedTemporaryFile("w", prefix="hilbench-", suffix=".log", delete=False, encoding="utf-8") as file:
         file.write("".join(traceback.format_exception(error)))

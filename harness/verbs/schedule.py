@@ -55,25 +55,19 @@ def add(
 ) -> None:
     """Submit a plan again and again, each time as it is then."""
     from ...targets.claim import this_person
-    from ..cron import refuse_bad_cron
-    from ..job import Schedule
     from ..lab import open_lab
-    from ..plan import load_plan
+    from ..scheduling import When, schedule_of
     from ..selection import Boards
 
-    refuse_bad_cron(cron, zone)
-    known = Boards(inventory, near=plan)
-    loaded = load_plan(plan, known, boards=boards or None)
-    found = known.inventory_path
-    what = {
-        "plan": str(plan.resolve()),
-        "boards": list(boards),
-        "priority": priority,
-        "inventory": None if found is None else str(found.resolve()),
-        "command": command_line(),
-        "person": this_person(),
-    }
-    made = Schedule(name=name or loaded.name, cron=cron, zone=zone, what=what)
+    made = schedule_of(
+        plan,
+        When(cron=cron, zone=zone, name=name),
+        Boards(inventory, near=plan),
+        boards=boards,
+        priority=priority,
+        command=command_line(),
+        person=this_person(),
+    )
     with open_lab(inventory, near=plan, say=_say) as lab:
         lab.engine.add_schedule(made)
     if as_json:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...compression.errors import CompressionError
 from ...targets.errors import TargetError
-from ..console import _mistake as mistake_sentence
+from ..console import mistake_sentence
 from ..errors import HarnessError
 from ..progress import Progress
 from .forms import NotFoundError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...targets.board import Board
-from ..boardwords import _facts as fact_pairs
+from ..boardwords import fact_pairs
 from ..quarantine import Standing, standing
 from ..queuestore import WorkerRow
 from ..queueview import Entry, look
