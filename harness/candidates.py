@@ -253,6 +253,9 @@ def _judged_file(artifact: Artifact, evaluation: Evaluation | None) -> Mapping[s
 def _costs(artifact: Artifact, model: Model) -> Mapping[str, Any] | None:
     """What is counted in an artifact; None where it cannot be, as that costs no figure of a board."""
     shapes = {spec.name: (1, *spec.sample_shape) for spec in model.inputs}
+    if artifact.interface is not None:
+        ports = artifact.interface.inputs
+        shapes = {port.file_name: tuple(shapes[port.name][axis] for axis in port.axes) for port in ports}
     try:
         return costs_facts(costs_of(artifact.path, artifact.format, shapes))
     except CompressionError:
