@@ -12,7 +12,7 @@ from hilbench.reports.summary import CellSummary, RunSummary, summarize
 from hilbench.reports.validity import State
 from hilbench.reports.verdict import Word
 
-from .synthetic import A72, FP32_NS, MACHINE, PI, TRUTH, latency_trials, mixed, run
+from .synthetic import A72, FP32_NS, MACHINE, PI, TRUTH, latency_trials, mixed, run, without_figures
 
 
 def cell(summary: RunSummary, board: str, recipe: str) -> CellSummary:
@@ -247,3 +247,24 @@ def test_a_warm_up_that_was_too_short_is_remarked() -> None:
     assert found.latency.sloped_blocks >= 5
     assert any("processes time still changed along the iterations, by -" in remark for remark in found.validity.remarks)
     assert found.validity.state is State.VALID  # 1 % is less than what any verdict rests on
+
+
+def test_where_a_board_cannot_run_the_baseline_its_conversion_stands_in() -> None:
+    whole = replace(run(boards=(A72, PI), recipes=("fp32", "fp16", "int8-static")), stand_in_recipe="fp16")
+    here = replace(
+        whole,
+        records=tuple(
+            without_figures(item, Outcome.UNSUPPORTED, "no onnxruntime")
+            if (item.board, item.recipe) == ("emulated-a72", "fp32")
+            else item
+            for item in whole.records
+        ),
+    )
+    summary = summarize(here)
+    stand_in, small = cell(summary, "emulated-a72", "fp16"), cell(summary, "emulated-a72", "int8-static")
+    assert (stand_in.baseline, stand_in.verdict) == (True, None)
+    assert (small.baseline_cell, small.baseline_recipe) == (stand_in.record.cell_id, "fp16")
+    assert small.verdict is not None
+    assert small.verdict.word is Word.LESS_WORK
+    assert cell(summary, "pi5", "int8-static").baseline_recipe == "fp32", "this board has the baseline itself"
+    assert not cell(summary, "pi5", "fp16").baseline
