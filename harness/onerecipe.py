@@ -60,8 +60,8 @@ def compress_one(
 ) -> dict[str, Any]:
     """Compress one model for `hilbench compress`: the artifact and a JSON file with the facts, in `folder`."""
     recipe, here = parse_recipe(recipe_name), Path.cwd()
-    model, stem = _model(word, cache)
-    kind = "none" if data.test is None else "classification"
+    model, stem, origin = _model(word, cache)
+    kind = "none" if data.test is None and data.train is None else "classification"
     wanted = TaskPlan(
         kind=kind, test=data_word(data.test, here), calibration=data_word(data.calibration, here),
         train=data_word(data.train, here), scale=None, mean=(), std=(), layout="nchw",
@@ -83,11 +83,13 @@ def compress_one(
     facts: dict[str, Any] = {
         "path": str(path.resolve()),
         "model": word.written,
+        **({"origin": dict(origin)} if origin else {}),
         "recipe": recipe.name,
         "steps": [dict(step) for step in artifact.steps],
         "sha256": artifact.sha256,
         "bytes": artifact.bytes,
         "compressed_bytes": artifact.compressed_bytes,
+        "interface": None if artifact.interface is None else artifact.interface.as_json(),
         "notes": list(artifact.notes),
         "provenance": dict(artifact.provenance),
         "accuracy": None if evaluation is None else host_facts(found.task, evaluation),
@@ -96,13 +98,14 @@ def compress_one(
     return facts
 
 
-def _model(word: ModelWord, cache: Path) -> tuple[Model, str]:
-    """The model that a word means, and what its artifacts are called."""
+def _model(word: ModelWord, cache: Path) -> tuple[Model, str, Mapping[str, str]]:
+    """The model that a word means, what its artifacts are called, and whose it is where that is known."""
     if is_zoo_name(word.written):
         entry = zoo_model(word.written)
-        return read_model(entry.path, shapes=word.shapes or entry.shapes), entry.path.stem
+        whose = {"author": entry.author, "licence": entry.licence}
+        return read_model(entry.path, shapes=word.shapes or entry.shapes), entry.path.stem, whose
     path = Path(word.written)
     if is_factory(word.written) and not path.exists():
         made = export_factory(word.written, word.shapes, cache, folder=Path.cwd())
-        return read_model(made, shapes=word.shapes), word.written.rpartition(":")[2]
-    return read_model(path, shapes=word.shapes), path.stem
+        return read_model(made, shapes=word.shapes), word.written.rpartition(":")[2], {}
+    return read_model(path, shapes=word.shapes), path.stem, {}

@@ -43,7 +43,7 @@ def read_data(wanted: TaskPlan, model: Model, seed: int) -> TaskData:
         function=wanted.function,
     )
     test = random_data(model, seed=seed) if wanted.test is None else load_data(wanted.test, model, task)
-    scale = _usual_scale(test, model) if wanted.scale is None else wanted.scale
+    scale = _usual_scale(_stored(wanted, model, task, test), model) if wanted.scale is None else wanted.scale
     task = replace(task, preprocessing=replace(plain, scale=scale, mean=wanted.mean, std=wanted.std))
     calibration = None
     if wanted.calibration is not None:
@@ -56,8 +56,14 @@ def read_data(wanted: TaskPlan, model: Model, seed: int) -> TaskData:
     return TaskData(task=task, test=test, calibration=calibration, train=train)
 
 
-def _usual_scale(test: Dataset, model: Model) -> float:
-    images = test.arrays.get("images")
+def _stored(wanted: TaskPlan, model: Model, task: Task, test: Dataset) -> Dataset:
+    """Data of the user's that shows how pixels are stored; without test data the calibration or training data."""
+    others = [word for word in (wanted.calibration, wanted.train) if word is not None]
+    return load_data(others[0], model, task, labels="dropped") if wanted.test is None and others else test
+
+
+def _usual_scale(data: Dataset, model: Model) -> float:
+    images = data.arrays.get("images")
     is_bytes = images is not None and images.dtype == np.uint8 and np.dtype(model.inputs[0].dtype).kind == "f"
     return 1 / 255 if is_bytes else 1.0
 

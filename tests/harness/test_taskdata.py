@@ -113,6 +113,14 @@ def test_a_model_of_the_zoo_brings_its_shapes_unless_the_plan_has_some(tmp_path:
         load(tmp_path, "kind: none", "zoo:ocr")
 
 
+@pytest.mark.parametrize("key", ["calibration", "train"])
+def test_bytes_become_shares_of_255_also_where_there_is_no_test_data(tmp_path: Path, key: str) -> None:
+    np.savez(tmp_path / "some.npz", images=np.arange(2, dtype=np.uint8).repeat(784).reshape(2, 28, 28), labels=[0, 1])
+    plan = load(tmp_path, f"kind: none, {key}: some.npz")
+    source = read(read_sources(plan, cache=tmp_path / "cache"))["m"]
+    assert source.task.preprocessing.scale == 1 / 255
+
+
 def test_data_may_be_a_function_beside_the_plan(tmp_path: Path) -> None:
     body = "import numpy as np\ndef some():\n    for i in range(4): yield np.full((28, 28), i, np.uint8), i\n"
     (tmp_path / "mine.py").write_text(body)
