@@ -65,7 +65,8 @@ def _patch(python: Path) -> int | None:
 
 
 def _uv(version: str) -> Iterator[Path]:
-    uv = shutil.which("uv")
+    beside = Path(sys.executable).with_name("uv")  # the set-up installs it there where no other Python is found
+    uv = shutil.which("uv") or (str(beside) if beside.exists() else None)
     if uv is None:
         return
     try:

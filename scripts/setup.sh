@@ -108,6 +108,10 @@ case $what in
     # onnx2tf wants Python 3.12 or 3.13 and tflite-runtime 3.11; where there is none, PyTorch's converter stands in for
     # the first, and the boards themselves judge for the second.
     tool() { .venv/bin/python -m hilbench.compression.toolenv "$1" >/dev/null; }
-    tool onnx2tf || tool litert-torch || true
-    tool tflite-runtime || true ;;
+    bring_python() {
+      say "Asking uv for a Python $1 of its own"
+      pip_install uv 2>/dev/null && .venv/bin/uv python install -q "$1"
+    }
+    tool onnx2tf || { bring_python 3.12 && tool onnx2tf; } || tool litert-torch || true
+    tool tflite-runtime || { bring_python 3.11 && tool tflite-runtime; } || true ;;
 esac
