@@ -23,7 +23,7 @@ from .record import RunRecord
 from .sentences import answers
 from .summary import RunSummary, summarize
 from .views import board_views, flatten
-from .wording import budget_text, name
+from .wording import budget_text, names
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -37,7 +37,7 @@ def render(run: RunRecord) -> str:
 def render_summary(summary: RunSummary) -> str:
     """`render` of a run that was summarized already."""
     css, script = _resource("report.css"), _resource("report.js")
-    chosen = choices(summary)
+    chosen, labels = choices(summary), names(summary.cells)
     template = _environment().get_template("report.html.j2")
     return template.render(
         run=summary.run,
@@ -51,7 +51,7 @@ def render_summary(summary: RunSummary) -> str:
         shipping=any(choice.purpose is Purpose.SHIP for choice in chosen),
         gaps=not_measured(summary),
         boards=board_views(summary, chosen),
-        failed=[(cell, name(cell, summary.cells)) for cell in failed(summary)],
+        failed=[(cell, labels[cell.record.cell_id]) for cell in failed(summary)],
         artifacts=_artifacts(summary),
         plan=_yaml(summary.run.plan),
         provenance=flatten({key: value for key, value in summary.run.provenance.items() if key != "command"}),

@@ -6,20 +6,19 @@ as such, and whether the warm-up was long enough.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .tails import DRIFT_P, rank_correlation
-
-LEAST_SAMPLES = 20
+from .tails import DRIFT_P, LEAST_SAMPLES, by_size, rank_correlations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessShape:
-    """One process's samples. `mad_ns` is the median absolute deviation from their median, without any factor.
+    """One process's samples. `mad_ns` is the median absolute deviation from their median, without any factor; `cv` is
+    the standard deviation over the mean, None for a single sample.
 
     `lag1` is the correlation of neighbours (None for constants), `slope` Spearman's correlation of a sample's place
     with its time, `slope_p` its p-value; both None below 20 samples.
@@ -27,6 +26,7 @@ class ProcessShape:
 
     median_ns: float
     mad_ns: float
+    cv: float | None
     lag1: float | None
     slope: float | None
     slope_p: float | None
@@ -39,17 +39,34 @@ class ProcessShape:
 
 def shape(samples: NDArray[np.int64]) -> ProcessShape:
     """Describe the samples of one process in their order; there must be one at least."""
-    values = samples.astype(np.float64)
-    median = float(np.median(values))
-    enough = values.size >= LEAST_SAMPLES
-    rho, p = rank_correlation(values) if enough else (None, None)
-    return ProcessShape(
-        median_ns=median,
-        mad_ns=float(np.median(np.abs(values - median))),
-        lag1=lag1_autocorrelation(values) if enough else None,
-        slope=rho,
-        slope_p=p,
-    )
+    return shapes([samples])[0]
+
+
+def shapes(processes: Sequence[NDArray[np.int64]]) -> list[ProcessShape]:
+    """`shape` of each process, in their order."""
+    found: dict[int, ProcessShape] = {}
+    for places, samples in by_size(processes):
+        found.update(zip(places, _of_one_size(samples), strict=True))
+    return [found[place] for place in range(len(processes))]
+
+
+def _of_one_size(samples: NDArray[np.float64]) -> Iterator[ProcessShape]:
+    """The shapes of a matrix's rows."""
+    size = samples.shape[1]
+    medians, means = np.median(samples, axis=1), samples.mean(axis=1)
+    mads = np.median(np.abs(samples - medians[:, None]), axis=1).tolist()
+    spreads = samples.std(axis=1, ddof=1).tolist() if size > 1 else [None] * len(samples)
+    slopes = rank_correlations(samples) if size >= LEAST_SAMPLES else [(None, None)] * len(samples)
+    for row, (median, mean) in enumerate(zip(medians.tolist(), means.tolist(), strict=True)):
+        spread = spreads[row]
+        yield ProcessShape(
+            median_ns=median,
+            mad_ns=mads[row],
+            cv=None if spread is None or mean == 0 else spread / mean,
+            lag1=lag1_autocorrelation(samples[row]) if size >= LEAST_SAMPLES else None,
+            slope=slopes[row][0],
+            slope_p=slopes[row][1],
+        )
 
 
 def lag1_autocorrelation(values: NDArray[np.float64]) -> float | None:

@@ -116,11 +116,13 @@ def _stopped(trial: Trial) -> Iterator[tuple[str, str]]:
     """The process stood still: one sample, or the time between two, is seconds longer than the others."""
     if not trial.samples.size:
         return
-    whole = trial.samples * trial.loop_k  # stored per inference
-    usual = float(np.median(whole))
-    excess = float(whole.max()) - usual
+    longest = float(trial.samples.max()) * trial.loop_k  # stored per inference
+    excess = 0.0
+    if longest >= STILL_NS:  # the median is needed of very few processes
+        usual = float(np.median(trial.samples)) * trial.loop_k
+        excess = longest - usual if longest - usual >= STILL_MEDIANS * usual else 0.0
     pause = float(trial.used.get("longest_pause_ns") or 0) - float(trial.used.get("period_ns") or 0)
-    if excess >= max(STILL_NS, STILL_MEDIANS * usual):
+    if excess >= STILL_NS:
         yield "stopped", f"the process stood still for {excess / 1e9:.1f} s inside a timed window"
     elif pause >= STILL_NS:
         yield "stopped", f"the process stood still for {pause / 1e9:.1f} s between two timed inferences"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hilbench.reports.tails import LEAST_ITERATIONS, count_outliers, drift_within, percentile
+from hilbench.reports.tails import LEAST_ITERATIONS, count_outliers, drift_within, percentiles
 
 
 @pytest.mark.parametrize("percent", [90, 95, 99])
 def test_percentile_needs_enough_iterations(percent: int) -> None:
     least = LEAST_ITERATIONS[percent]
     values = np.arange(1, least + 1, dtype=np.int64)
-    assert percentile([values[:-1]], percent) is None
-    assert percentile([values[: least // 2], values[least // 2 :]], percent) is not None
+    assert percentiles([values[:-1]])[percent] is None
+    assert percentiles([values[: least // 2], values[least // 2 :]])[percent] is not None
 
 
 @pytest.mark.parametrize("percent", [90, 95, 99])
@@ -24,15 +24,15 @@ def test_least_iterations_bound_the_percentile_with_99_percent_confidence(percen
 
 def test_percentile_is_a_measured_value() -> None:
     values = np.arange(1, 201, dtype=np.int64)
-    assert percentile([values], 90) == 180.0
-    assert percentile([values], 95) == 190.0
+    assert percentiles([values])[90] == 180.0
+    assert percentiles([values])[95] == 190.0
 
 
 def test_a_process_with_more_iterations_does_not_weigh_more() -> None:
     fast = np.full(9000, 100, np.int64)
     slow = np.full(100, 500, np.int64)
     # Half of all processes are slow, so nine of ten inferences of a random process are not fast.
-    assert percentile([fast, slow], 90) == 500.0
+    assert percentiles([fast, slow])[90] == 500.0
 
 
 def test_outliers_are_counted_against_their_own_process() -> None:
