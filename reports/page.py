@@ -11,6 +11,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
@@ -82,6 +83,12 @@ def _resource(file_name: str) -> str:
     return (files("hilbench.reports") / "templates" / file_name).read_text(encoding="utf-8")
 
 
+def _sortable(value: float | None) -> str:
+    """What a column is sorted by: seven digits order all that is shown; empty for what was not measured."""
+    return "" if value is None else f"{value:.7g}"
+
+
+@cache
 def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
@@ -104,6 +111,7 @@ def _environment() -> Environment:
         "percent_span": units.percent_span,
         "ratio": units.ratio,
         "signed_points": units.signed_points,
+        "sortable": _sortable,
     }
     cast(dict[str, Callable[..., Any]], environment.filters).update(filters)
     return environment

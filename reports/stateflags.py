@@ -97,19 +97,21 @@ def invalid_blocks(trials: Iterable[Trial], profile: str) -> dict[tuple[int, int
     }
 
 
-def in_words(trials: Iterable[Trial], profile: str, effect: Effect) -> tuple[str, ...]:
-    """What a cell's processes show of one effect: each rule once, with the first words and in how many blocks.
+def in_words(trials: Iterable[Trial], profile: str) -> dict[Effect, tuple[str, ...]]:
+    """What a cell's processes show, by effect: each rule once, with the first words and in how many blocks.
 
     Another profile than the two is read as `as-shipped`, which claims least.
     """
     timed = [trial for trial in trials if trial.kind is TrialKind.LATENCY]
     known = profile if profile == CONTROLLED else AS_SHIPPED
-    found: dict[str, list[str]] = {}
+    found: dict[Effect, dict[str, list[str]]] = {effect: {} for effect in Effect}
     for trial in timed:
         for flag in flags(trial, known):
-            if flag.effect is effect:
-                found.setdefault(flag.rule, []).append(flag.text)
-    return tuple(f"{texts[0]} (in {len(texts)} of {len(timed)} blocks)" for texts in found.values())
+            found[flag.effect].setdefault(flag.rule, []).append(flag.text)
+    return {
+        effect: tuple(f"{texts[0]} (in {len(texts)} of {len(timed)} blocks)" for texts in rules.values())
+        for effect, rules in found.items()
+    }
 
 
 def _stopped(trial: Trial) -> Iterator[tuple[str, str]]:

@@ -66,6 +66,21 @@ class PairTable:
     rows: tuple[PairRow, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryExtras:
+    """Columns of the memory table that a board may have nothing for."""
+
+    pss: bool
+    cgroup: bool
+    missing: bool
+
+    @property
+    def absent(self) -> str:
+        """What is left out, in words; empty where nothing is."""
+        names = [name for name, there in (("PSS", self.pss), ("the peak of a cgroup", self.cgroup)) if not there]
+        return f"Not measured on this board: {' and '.join(names)}." if names else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BoardView:
     """One board: the baseline first, then from the least work, what has no figures last."""
@@ -98,6 +113,16 @@ class BoardView:
         """Whether the board has a meter, whatever it gave; an emulated one never has."""
         return not self.emulated and any(
             row.cell.energy is not None or row.cell.energy_absent not in (None, NO_METER) for row in self.rows
+        )
+
+    @property
+    def memory_extras(self) -> MemoryExtras:
+        """Which of the columns that few boards can fill have a figure here."""
+        lines = [row.memory for row in self.rows if row.memory is not None]
+        return MemoryExtras(
+            pss=any(line.phases.pss_bytes is not None for line in lines),
+            cgroup=any(line.phases.cgroup_peak_bytes is not None for line in lines),
+            missing=any(line.missing for line in lines),
         )
 
     @property
@@ -249,7 +274,7 @@ def _charts(rows: Sequence[Row], points: dict[str, Point], summary: RunSummary, 
     show: Callable[..., Any] = instruction_count if record.emulated else duration
     unit = show(like).unit
 
-    def draw(width: int, height: int) -> str:
+    def draw(width: int, height: int, *, named: bool) -> str:
         return trade_off(
             marks,
             width=width,
@@ -259,9 +284,10 @@ def _charts(rows: Sequence[Row], points: dict[str, Point], summary: RunSummary, 
             show_x=lambda value: tick(value, like, show),
             work_limit=budget.instructions if record.emulated else None,
             accuracy_limit=limit,
+            named=named,
         )
 
-    return draw(1210, 400), draw(350, 340)
+    return draw(1210, 400, named=True), draw(350, 340, named=False)
 
 
 def tick(value: float, like: float, show: Callable[..., Any]) -> str:

@@ -20,9 +20,7 @@ def large(boards: int = 20, candidates: int = 50, samples: int = 1000) -> RunRec
     base = synthetic.run(boards=(), recipes=())
     made = [_board(number, rng) for number in range(boards)]
     truths = {f"int8-prune-{i:02}" if i else "fp32": _truth(i / max(1, candidates - 1), rng) for i in range(candidates)}
-    records = tuple(
-        _record(board, recipe, truth, rng, samples) for board in made for recipe, truth in truths.items()
-    )
+    records = tuple(_record(board, recipe, truth, rng, samples) for board in made for recipe, truth in truths.items())
     return replace(
         base,
         records=records,
