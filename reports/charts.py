@@ -210,9 +210,10 @@ def _labels(marks: Sequence[Mark], x: Axis, y: Axis, frame: Box) -> Iterable[str
 
 
 def _free_place(px: float, py: float, label: str, frame: Box, obstacles: Sequence[Box]) -> Place | None:
+    near = [box for box in obstacles if box[1] < py + 60 and box[3] > py - 60]  # of many marks few can be in the way
     for dx, dy, anchor in PLACES:
         box = _text_box(px + dx, py + dy, label, anchor)
-        if _inside(box, frame) and not any(_cross(box, other) for other in obstacles):
+        if _inside(box, frame) and not any(_cross(box, other) for other in near):
             return dx, dy, anchor
     return None
 

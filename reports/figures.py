@@ -5,15 +5,15 @@ Each takes one value per process first (its median) and only then looks across p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .record import MemoryPhases, Record, Samples, Trial, TrialKind
-from .shape import shapes, typical_lag1
+from .shape import ProcessShape, drift_within, outliers, shapes, typical_lag1
 from .statistics import coefficient_of_variation, median_estimate
-from .tails import Outliers, count_outliers, drift_within, percentiles
+from .tails import Outliers, percentiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +99,19 @@ def medians(trials: Mapping[int, Trial]) -> dict[int, float]:
 
 def latency(record: Record) -> Latency | None:
     """Latency of a cell on a real board; None on emulated boards, where time means nothing, and without trials."""
-    trials = {} if record.emulated else one_per_block(record.trials, TrialKind.LATENCY)
-    if not trials:
-        return None
+    return latencies([record])[0]
+
+
+def latencies(records: Sequence[Record]) -> list[Latency | None]:
+    """`latency` of each record, all their processes described at once."""
+    timed = [{} if one.emulated else one_per_block(one.trials, TrialKind.LATENCY) for one in records]
+    described = iter(shapes([trial.samples for trials in timed for trial in trials.values()]))
+    return [_latency(trials, [next(described) for _ in trials]) if trials else None for trials in timed]
+
+
+def _latency(trials: Mapping[int, Trial], processes: Sequence[ProcessShape]) -> Latency:
+    """The figures of one cell from its trials by block and what each looks like."""
     samples = [trial.samples for trial in trials.values()]
-    processes = shapes(samples)
     by_block = {block: one.median_ns for block, one in zip(trials, processes, strict=True)}
     estimate = median_estimate(list(by_block.values()))
     loop_k = max(trial.loop_k for trial in trials.values())
@@ -125,8 +133,8 @@ def latency(record: Record) -> Latency | None:
         mad_within=float(np.median([one.mad_ns / one.median_ns for one in processes])),
         lag1_within=typical_lag1(processes),
         sloped_blocks=sum(one.sloped for one in processes),
-        drift_within=drift_within(samples),
-        outliers=count_outliers(samples),
+        drift_within=drift_within(processes),
+        outliers=outliers(processes),
         loop_k=loop_k,
         block_medians_ns=by_block,
     )

@@ -52,27 +52,27 @@ def percentiles(processes: Sequence[NDArray[np.int64]]) -> dict[int, float | Non
 
 def by_size(processes: Sequence[NDArray[np.int64]]) -> Iterator[tuple[list[int], NDArray[np.float64]]]:
     """The processes with as many samples each as one matrix, a row a process, with their places in the sequence: numpy
-    then goes over all at once, which a report of a thousand cells needs."""
+    then goes over all at once, which a report of a thousand cells needs. A matrix holds a million values at most, or
+    one process."""
     places: dict[int, list[int]] = {}
     for place, samples in enumerate(processes):
         places.setdefault(int(samples.size), []).append(place)
-    for same in places.values():
-        yield same, np.stack([processes[place] for place in same]).astype(np.float64)
+    for size, same in places.items():
+        rows = max(1, 1_000_000 // max(1, size))
+        for start in range(0, len(same), rows):
+            part = same[start : start + rows]
+            yield part, np.stack([processes[place] for place in part]).astype(np.float64)
 
 
-def count_outliers(processes: Sequence[NDArray[np.int64]]) -> Outliers:
-    """Outliers of each process against its own quartiles, added up; a process of fewer than 4 samples has none."""
-    mild = severe = total = 0
-    for _, samples in by_size(processes):
-        if samples.shape[1] < 4:
-            continue
-        q1, q3 = np.percentile(samples, [25, 75], axis=1)[:, :, None]
-        distance = np.maximum(q1 - samples, samples - q3)
-        severe_here = int(np.count_nonzero(distance > 3 * (q3 - q1)))
-        severe += severe_here
-        mild += int(np.count_nonzero(distance > 1.5 * (q3 - q1))) - severe_here
-        total += samples.size
-    return Outliers(mild=mild, severe=severe, samples=total)
+def beyond_fences(rows: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """How many values of each row lie beyond Tukey's fences, mildly and severely; none in rows of fewer than 4."""
+    if rows.shape[1] < 4:
+        return [(0, 0)] * len(rows)
+    q1, q3 = np.percentile(rows, [25, 75], axis=1)[:, :, None]
+    distance = np.maximum(q1 - rows, rows - q3)
+    severe = np.count_nonzero(distance > 3 * (q3 - q1), axis=1)
+    mild = np.count_nonzero(distance > 1.5 * (q3 - q1), axis=1) - severe
+    return list(zip(mild.tolist(), severe.tolist(), strict=True))
 
 
 def rank_correlation(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
@@ -106,23 +106,3 @@ def _mid_ranks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     ranks = np.empty(rows.shape)
     np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=1)
     return ranks
-
-
-def drift_within(processes: Sequence[NDArray[np.int64]]) -> float | None:
-    """Typical change from the first to the last quarter of a process, as a fraction; None if there is no clear trend.
-
-    A trend is clear when more than half of the processes show one of the same sign at p < 0.01: a single process's
-    test is too easily fooled by autocorrelation.
-    """
-    changes: list[float] = []
-    trends = 0
-    for _, samples in by_size(processes):
-        if samples.shape[1] < LEAST_SAMPLES:
-            continue
-        quarter = samples.shape[1] // 4
-        first, last = np.median(samples[:, :quarter], axis=1), np.median(samples[:, -quarter:], axis=1)
-        changes += [b / a - 1 if a else 0.0 for a, b in zip(first.tolist(), last.tolist(), strict=True)]
-        trends += sum(int(math.copysign(1, rho)) for rho, p in rank_correlations(samples) if p < DRIFT_P)
-    if not changes or abs(trends) * 2 <= len(changes):
-        return None
-    return float(np.median(changes))
