@@ -62,12 +62,11 @@ def trade_off(
     show_x: Callable[[float], str],
     work_limit: float | None = None,
     accuracy_limit: float | None = None,
-    named: bool = True,
 ) -> str:
     """Accuracy (up is better) over work (left is better) with intervals; dashed lines are the budget's limits.
 
     Work starts at zero, so distances along it are true ratios. Of many marks those far from the front are not reached
-    by the keyboard, and tell their names to the mouse only if `named`. Empty text without marks.
+    by the keyboard. Empty text without marks.
     """
     if not marks:
         return ""
@@ -78,7 +77,7 @@ def trade_off(
         *_limits(x, y, work_limit, accuracy_limit),
         *_front(marks, x, y),
         f'<path class="whisker" d="{"".join(_whiskers(mark, x, y) for mark in marks)}"/>',
-        *_marks(marks, x, y, named=named),
+        *_marks(marks, x, y),
         *_labels(marks, x, y, (x.start_px, y.end_px, x.end_px, y.start_px)),
     ]
     return (
@@ -158,21 +157,14 @@ def _whiskers(mark: Mark, x: Axis, y: Axis) -> str:
     return paths
 
 
-def _marks(marks: Sequence[Mark], x: Axis, y: Axis, *, named: bool) -> Iterable[str]:
-    """The marks in their order. Of many, those that nobody would ship come first, beneath the others, and as one path
-    if they are not named."""
+def _marks(marks: Sequence[Mark], x: Axis, y: Axis) -> Iterable[str]:
+    """The marks in their order; of many, those that nobody would ship come first, beneath the others."""
     far = [m for m in marks if len(marks) > MANY and m.kind == Standing.DOMINATED.value]
-    if named:
-        yield from (
-            f'<circle class="mark dominated" cx="{x.at(mark.point.work):.1f}" cy="{y.at(mark.point.accuracy):.1f}" '
+    for mark in far:
+        yield (
+            f'<circle class="mark" cx="{x.at(mark.point.work):.1f}" cy="{y.at(mark.point.accuracy):.1f}" '
             f'r="5"><title>{escape(mark.tooltip or mark.label)}</title></circle>'
-            for mark in far
         )
-    elif far:
-        rings = (
-            f"M{x.at(m.point.work) - 5:.0f} {y.at(m.point.accuracy):.0f}a5 5 0 1 0 10 0a5 5 0 1 0-10 0" for m in far
-        )
-        yield f'<path class="mark dominated" d="{"".join(rings)}"/>'
     yield from (_mark(mark, x, y) for mark in marks if mark not in far)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median  # of few values; numpy takes ten times as long for those
 
 import numpy as np
 
@@ -128,9 +129,9 @@ def _latency(trials: Mapping[int, Trial], processes: Sequence[ProcessShape]) -> 
         first_ns=_median_of(trials.values(), lambda trial: trial.first_ns),
         blocks=len(trials),
         iterations=sum(int(trial.samples.size) * trial.loop_k for trial in trials.values()),
-        cv_within=float(np.median(within)) if within else None,
+        cv_within=float(median(within)) if within else None,
         cv_blocks=coefficient_of_variation(list(by_block.values())),
-        mad_within=float(np.median([one.mad_ns / one.median_ns for one in processes])),
+        mad_within=float(median(one.mad_ns / one.median_ns for one in processes)),
         lag1_within=typical_lag1(processes),
         sloped_blocks=sum(one.sloped for one in processes),
         drift_within=drift_within(processes),
@@ -187,7 +188,7 @@ def _cv(trial: Trial) -> float | None:
 
 def _median_of(trials: Iterable[Trial], field: Callable[[Trial], int | None]) -> float | None:
     values = [value for value in map(field, trials) if value is not None]
-    return float(np.median(values)) if values else None
+    return float(median(values)) if values else None
 
 
 def _middle(values: Iterable[int | None]) -> int | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -29,6 +30,10 @@ from .wording import budget_text, names
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# HTML lets these end tags be left out, and a page of many cells has tens of thousands. What came from outside is
+# escaped, so that it holds none.
+_OPTIONAL_END = re.compile(r"</(?:td|th|tr)>\s*")
+
 
 def render(run: RunRecord) -> str:
     """The whole report of a run as HTML text."""
@@ -40,7 +45,7 @@ def render_summary(summary: RunSummary) -> str:
     css, script = _resource("report.css"), _resource("report.js")
     chosen, labels = choices(summary), names(summary.cells)
     template = _environment().get_template("report.html.j2")
-    return template.render(
+    html = template.render(
         run=summary.run,
         css=css,
         script=script,
@@ -58,6 +63,7 @@ def render_summary(summary: RunSummary) -> str:
         provenance=flatten({key: value for key, value in summary.run.provenance.items() if key != "command"}),
         command=str(summary.run.provenance.get("command") or f"hilbench run {summary.run.plan_name}"),
     )
+    return _OPTIONAL_END.sub("", html)
 
 
 def fill(template_name: str, style_name: str, **values: object) -> str:

@@ -11,6 +11,8 @@ from .summary import CellSummary, RunSummary
 from .units import duration, file_size, memory, percent, points
 from .wording import bound_text, bounded, control_text, name, outcomes, plural, ratio_text, verdict_text, work_text
 
+MOST_OUT = 4  # of the candidates that break the budget a card names the nearest ones
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
@@ -156,12 +158,14 @@ def _sure(choice: Choice, summary: RunSummary) -> Iterator[str]:
 def _others(choice: Choice, summary: RunSummary) -> Iterator[str]:
     if choice.runner_up is not None:
         yield f"Second: {name(choice.runner_up.cell, summary.cells)}, {_why_lost(choice, choice.runner_up)}."
-    for rival in choice.rejected:
+    for rival in choice.rejected[:MOST_OUT]:
         quicker = ""
         if rival.ci_high is not None and rival.ci_high < 1 and rival.ratio is not None:
             counted = rival.cell.record.emulated
             quicker = ratio_text(rival.ratio, rival.ci_low, rival.ci_high, counted=counted) + ", but "
         yield f"Out: {name(rival.cell, summary.cells)}, {quicker}{misses_text(rival.misses)}."
+    if len(choice.rejected) > MOST_OUT:
+        yield f"{len(choice.rejected) - MOST_OUT} more break the budget; the tables have them."
 
 
 def _why_lost(choice: Choice, rival: Rival) -> str:

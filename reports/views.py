@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .across import across_models
-from .charts import Mark, trade_off
+from .charts import MANY, Mark, trade_off
 from .control import Control
 from .explore import Pair, every_pair, possible_pairs
 from .gap import gap_lines
@@ -274,7 +274,7 @@ def _charts(rows: Sequence[Row], points: dict[str, Point], summary: RunSummary, 
     show: Callable[..., Any] = instruction_count if record.emulated else duration
     unit = show(like).unit
 
-    def draw(width: int, height: int, *, named: bool) -> str:
+    def draw(width: int, height: int) -> str:
         return trade_off(
             marks,
             width=width,
@@ -284,10 +284,9 @@ def _charts(rows: Sequence[Row], points: dict[str, Point], summary: RunSummary, 
             show_x=lambda value: tick(value, like, show),
             work_limit=budget.instructions if record.emulated else None,
             accuracy_limit=limit,
-            named=named,
         )
 
-    return draw(1210, 400, named=True), draw(350, 340, named=False)
+    return draw(1210, 400), draw(350, 340) if len(marks) <= MANY else ""  # many marks need the width: it scrolls
 
 
 def tick(value: float, like: float, show: Callable[..., Any]) -> str:

@@ -15,17 +15,19 @@ for (const table of document.querySelectorAll("table.sortable")) {
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const key = (row) => {
         const cell = row.cells[column];
-        const text = cell ? cell.getAttribute("data-v") : null;
-        return text === null || text === "" ? null : text;
+        if (!cell || cell.colSpan > 1 || cell.querySelector(".none-measured") || cell.matches(".none-measured")) return null;
+        const exact = cell.getAttribute("data-v"); // where units differ from row to row
+        const shown = exact === null ? cell.firstChild ? cell.firstChild.textContent.trim() : "" : exact;
+        if (shown === "") return null;
+        const number = Number.parseFloat(shown.replace("\u2212", "-").replaceAll(",", ""));
+        return Number.isNaN(number) ? shown : number;
       };
-      const order = (a, b) => {
-        const x = key(a), y = key(b);
+      const order = ([x], [y]) => {
         if (x === null || y === null) return (x === null) - (y === null); // what was not measured stays last
-        const numbers = Number(x) - Number(y);
-        const way = Number.isNaN(numbers) ? x.localeCompare(y) : numbers;
+        const way = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
         return down ? -way : way;
       };
-      body.append(...Array.from(body.rows).sort(order));
+      body.append(...Array.from(body.rows, (row) => [key(row), row]).sort(order).map(([, row]) => row));
     });
   });
 }
