@@ -17,8 +17,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
 from . import units
-from .gaps import failed, not_measured, scope_text, state_text
+from .gaps import failed, failures, not_measured, scope_text, state_text
 from .joules import joules
+from .matrix import matrix
 from .pick import Purpose, choices
 from .plain import plain
 from .record import RunRecord
@@ -44,6 +45,7 @@ def render_summary(summary: RunSummary) -> str:
     """`render` of a run that was summarized already."""
     css, script = _resource("report.css"), _resource("report.js")
     chosen, labels = choices(summary), names(summary.cells)
+    boards = board_views(summary, chosen)
     template = _environment().get_template("report.html.j2")
     html = template.render(
         run=summary.run,
@@ -56,7 +58,9 @@ def render_summary(summary: RunSummary) -> str:
         answers=answers(summary, chosen),
         shipping=any(choice.purpose is Purpose.SHIP for choice in chosen),
         gaps=not_measured(summary),
-        boards=board_views(summary, chosen),
+        failures=failures(summary),
+        matrix=matrix(summary, chosen, [(board.name, board.emulated) for board in boards]),
+        boards=boards,
         failed=[(cell, labels[cell.record.cell_id]) for cell in failed(summary)],
         artifacts=_artifacts(summary),
         plan=_yaml(summary.run.plan),

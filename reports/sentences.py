@@ -24,6 +24,7 @@ class Answer:
     cost: tuple[str, ...]
     sure: tuple[str, ...]
     others: tuple[str, ...]
+    file: str = ""
 
 
 def answers(summary: RunSummary, chosen: Iterable[Choice]) -> tuple[Answer, ...]:
@@ -51,6 +52,7 @@ def _answer(choice: Choice, summary: RunSummary, *, several: bool) -> Answer:
         cost=tuple(_cost(choice)),
         sure=tuple(_sure(choice, summary)),
         others=tuple(_others(choice, summary)),
+        file=_file(choice.chosen),
     )
 
 
@@ -90,6 +92,17 @@ def _why(choice: Choice, summary: RunSummary) -> Iterator[str]:
     elif choice.runner_up is not None and choice.runner_up.tied:
         other = name(choice.runner_up.cell, summary.cells)
         yield f"It cannot be told apart from {other} in that, so {_tie_break(cell, choice.runner_up.cell)}."
+
+
+def _file(cell: CellSummary) -> str:
+    """Which file that is: its name, its hash, and where it lies."""
+    artifact = cell.record.artifact
+    if artifact is None:
+        return "No file of it was kept."
+    if artifact.path is None:
+        return f"Its file has the sha256 {artifact.sha256}; where it lies was not recorded."
+    folder, _, file_name = artifact.path.rpartition("/")
+    return f"The file is {file_name} in {folder or '.'}, sha256 {artifact.sha256}."
 
 
 def _is_least(choice: Choice) -> bool:
@@ -146,7 +159,9 @@ def _sure(choice: Choice, summary: RunSummary) -> Iterator[str]:
     assert cell is not None
     if cell.verdict is not None and choice.baseline is not None:
         yield verdict_text(cell.verdict, choice.baseline.record.recipe)
-    elif not cell.baseline and cell.verdict_absent:
+    elif cell.baseline:
+        yield "It is the baseline itself, so it is no faster than that: no gain was found that keeps the budget."
+    elif cell.verdict_absent:
         yield f"No verdict: {cell.verdict_absent}."
     yield control_text(summary.controls.get(choice.board), choice.board)
     if cell.record.emulated:

@@ -50,6 +50,13 @@ def names(cells: Iterable[CellSummary]) -> dict[str, str]:
     }
 
 
+def candidate_names(cells: Iterable[CellSummary]) -> dict[str, str]:
+    """A name of each cell, by its id, that is the same on every board where its candidate runs."""
+    records = [cell.record for cell in cells]
+    differing = _differing(records)
+    return {record.cell_id: _named(record, differing) for record in records}
+
+
 def _differing(records: Sequence[Record]) -> tuple[bool, bool, tuple[str, ...]]:
     """Whether the cells of a board differ in model and in runtime, and the settings in which they do."""
     keys = sorted({key for record in records for key in record.settings})

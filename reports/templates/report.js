@@ -31,3 +31,63 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+
+// With many boards one is shown at a time, chosen beside the sections' names; a link into another board chooses that one.
+// Without script all are there. What is printed is what is chosen.
+const parts = Array.from(document.querySelectorAll(".board"));
+const boards = Array.from(new Set(parts.map((part) => part.dataset.board)));
+const MANY_BOARDS = 4;
+if (boards.length > 1) {
+  const label = document.createElement("label");
+  const select = document.createElement("select");
+  label.className = "switch";
+  label.append("Board", select);
+  for (const name of ["", ...boards]) select.append(new Option(name || "all boards", name));
+  const show = () => {
+    for (const part of parts) part.hidden = select.value !== "" && part.dataset.board !== select.value;
+    for (const section of document.querySelectorAll("main > section")) {
+      const own = section.querySelectorAll(".board");
+      section.hidden = own.length > 0 && Array.from(own).every((part) => part.hidden);
+    }
+  };
+  const follow = () => {
+    const target = location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+    const hidden = target && target.matches("section") && target.hidden ? target.querySelector(".board") : null;
+    if (hidden) {
+      select.value = hidden.dataset.board;
+      show();
+      target.scrollIntoView();
+    }
+  };
+  select.value = boards.length > MANY_BOARDS ? boards[0] : "";
+  select.addEventListener("change", show);
+  addEventListener("hashchange", follow);
+  document.querySelector("nav ol").append(Object.assign(document.createElement("li"), { className: "switch" }));
+  document.querySelector("nav li.switch").append(label);
+  show();
+  follow();
+}
+
+// The matrix takes the focus once; arrow keys go from cell to cell, and the line below says in words where one is.
+const grid = document.querySelector("table.matrix");
+if (grid) {
+  const heads = Array.from(grid.tHead.rows[0].cells, (head) => head.textContent);
+  const rows = Array.from(grid.tBodies[0].rows);
+  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  const told = document.getElementById("matrix-cell");
+  if (rows.length) rows[0].cells[1].tabIndex = 0;
+  grid.addEventListener("focusin", ({ target }) => {
+    if (target.matches("td")) told.textContent = `${target.parentElement.cells[0].textContent} on ${heads[target.cellIndex]}: ${target.textContent || "not in the plan"}`;
+  });
+  grid.addEventListener("keydown", (event) => {
+    const step = steps[event.key], from = event.target;
+    if (!step || !from.matches("td")) return;
+    const row = rows[rows.indexOf(from.parentElement) + step[0]];
+    const to = row ? row.cells[from.cellIndex + step[1]] : null;
+    if (!to || !to.matches("td")) return;
+    event.preventDefault();
+    from.tabIndex = -1;
+    to.tabIndex = 0;
+    to.focus();
+  });
+}

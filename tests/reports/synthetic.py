@@ -188,6 +188,7 @@ def artifact(recipe: str, size: int) -> ArtifactFacts:
         bytes=size,
         compressed_bytes=int(size * (0.45 if "prune" in recipe else 0.92)),
         format="onnx",
+        path=f"artifacts/{recipe}.onnx",
     )
 
 
