@@ -17,6 +17,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
 from . import units
+from .compare import compare_summaries
+from .comparemoved import since_last_time
 from .gaps import failed, failures, not_measured, scope_text, state_text
 from .joules import joules
 from .matrix import matrix
@@ -27,6 +29,7 @@ from .sentences import answers
 from .summary import RunSummary, summarize
 from .views import board_views, flatten
 from .wording import budget_text, names
+from .words import TERMS, words_in
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -36,13 +39,13 @@ if TYPE_CHECKING:
 _OPTIONAL_END = re.compile(r"</(?:td|th|tr)>\s*")
 
 
-def render(run: RunRecord) -> str:
-    """The whole report of a run as HTML text."""
-    return render_summary(summarize(run))
+def render(run: RunRecord, earlier: RunRecord | None = None) -> str:
+    """The whole report of a run as HTML text, with what changed since an `earlier` run of the plan if that is given."""
+    return render_summary(summarize(run), None if earlier is None else summarize(earlier))
 
 
-def render_summary(summary: RunSummary) -> str:
-    """`render` of a run that was summarized already."""
+def render_summary(summary: RunSummary, earlier: RunSummary | None = None) -> str:
+    """`render` of runs that were summarized already."""
     css, script = _resource("report.css"), _resource("report.js")
     chosen, labels = choices(summary), names(summary.cells)
     boards = board_views(summary, chosen)
@@ -60,7 +63,10 @@ def render_summary(summary: RunSummary) -> str:
         gaps=not_measured(summary),
         failures=failures(summary),
         matrix=matrix(summary, chosen, [(board.name, board.emulated) for board in boards]),
+        terms=TERMS,
+        words_in=words_in,
         boards=boards,
+        since=None if earlier is None else since_last_time(compare_summaries(earlier, summary)),
         failed=[(cell, labels[cell.record.cell_id]) for cell in failed(summary)],
         artifacts=_artifacts(summary),
         plan=_yaml(summary.run.plan),

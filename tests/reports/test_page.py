@@ -52,7 +52,8 @@ class Outline(HTMLParser):
             self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:
-        self.end_what_needs_no_end_tag(ENDED_BY.get(tag, ()))
+        inside = () if tag in ("td", "th") else ENDED_BY.get(tag, ())
+        self.end_what_needs_no_end_tag(tuple(other for other in inside if other != tag))
         if not self.open or self.open.pop() != tag:
             self.errors.append(f"{tag} at {self.getpos()}")
 
@@ -214,6 +215,57 @@ def test_reproduction_has_command_seed_hashes_plan_and_versions() -> None:
         assert wanted in text
     assert run().records[0].artifact is not None
     assert run().records[0].artifact.sha256 in text  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_first_section_answers_five_questions_each_in_a_sentence() -> None:
+    html = render(mixed())
+    first = Outline()
+    first.feed(html[html.index('<section id="answer"') : html.index('<section id="cells"')])
+    sha256 = hashlib.sha256(b"int8-static").hexdigest()
+    for sentence in (
+        "Ship int8-static on pi5.",
+        f"The file is int8-static.onnx in artifacts, sha256 {sha256}.",
+        "Faster than fp32: 48 % less time; ratio 0.520, 95 % interval 0.517 to 0.524, 10 blocks",
+        "Accuracy 98.50 %, 0.30 pp below fp32 (95 % interval of the loss −0.07 pp to 0.67 pp; 9 images lost, 3 won).",
+        "Energy: not measured, no power meter was read.",
+        "fp16 on pi5 is unsupported: this runtime has no fp16 kernels on arm64.",
+    ):
+        assert sentence in first.text.replace("\u202f", " "), sentence
+
+
+def test_a_run_in_which_nothing_failed_says_so() -> None:
+    assert "Nothing failed: all 18 cells gave figures." in outline(run()).text
+
+
+def test_matrix_has_every_cell_once_with_its_sign_or_the_letter_of_its_outcome() -> None:
+    html = render(mixed())
+    table = html[html.index('<table class="matrix">') : html.index('id="matrix-cell"')]
+    cells = re.findall(r'<td class="(\w+)( pick)?">([^<]*)', table)
+    assert len(cells) == len(mixed().records)
+    signs = [text for _, _, text in cells]
+    assert {"–", "E", "T", "!"} <= set(signs)
+    assert ("less", " pick", "0.520 ↓ ●") in cells
+    assert table.count("<td>") == 3  # the hostile candidate runs on one board of four
+
+
+def test_every_term_opens_its_meaning_without_script() -> None:
+    found = outline(run())
+    opened = {a["popovertarget"] for tag, a in found.tags if tag == "button"}
+    there = {a["id"] for tag, a in found.tags if "popover" in a}
+    assert opened
+    assert opened <= there
+
+
+def test_what_changed_since_an_earlier_run_stands_beside_the_circumstances() -> None:
+    later = run(run_id="20261201-1000-aaaa", started_at="2026-12-01T10:00:00Z")
+    boards = {name: {**facts, "kernel": "Linux 6.18"} for name, facts in later.boards.items()}
+    parser = Outline()
+    parser.feed(render(replace(later, boards=boards), earlier=run()))
+    assert parser.errors == []
+    assert "What changed since last time" in parser.text
+    assert "kernel Linux 6.12.25 → Linux 6.18" in parser.text
+    assert "hilbench compare 20261124-1000-4f2a 20261201-1000-aaaa" in parser.text
+    assert "What changed since last time" not in outline(run()).text
 
 
 def test_report_of_twenty_boards_and_fifty_candidates_stays_below_two_megabytes() -> None:
