@@ -131,6 +131,8 @@ def _stopped(trial: Trial) -> Iterator[tuple[str, str]]:
 
 
 def _of_states(before: State, after: State) -> Iterator[tuple[str, str]]:
+    if not before and not after:
+        return
     yield from _pi(before.get("pi_throttled"), after.get("pi_throttled"))
     yield from _throttled(before, after)
     warmer = _largest_rise(before.get("temperature_c"), after.get("temperature_c"))

@@ -149,15 +149,16 @@ def find_baseline(record: Record, run: RunRecord) -> Record | None:
 
 
 def _compared_with(record: Record, run: RunRecord, recipe: str) -> Record | None:
-    same = [
-        other
-        for other in run.records
-        if other.recipe == recipe
-        and (other.board, other.model) == (record.board, record.model)
-        and settings_key(other) == settings_key(record)
-    ]
-    ranked = sorted(same, key=lambda other: (other.runtime != record.runtime, other.outcome is not Outcome.OK))
-    return ranked[0] if ranked else None
+    best: Record | None = None
+    rank = (True, True)
+    for other in run.records:  # the cheapest question first: every cell of a run asks it of every other
+        if other.recipe != recipe or other.board != record.board or other.model != record.model:
+            continue
+        if settings_key(other) == settings_key(record):
+            mine = (other.runtime != record.runtime, other.outcome is not Outcome.OK)
+            if best is None or mine < rank:
+                best, rank = other, mine
+    return best
 
 
 def _judge(run: RunRecord, cells: Mapping[str, CellSummary], aa: Mapping[str, Control]) -> dict[str, CellSummary]:

@@ -98,11 +98,14 @@ def _mid_ranks(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     order = np.argsort(rows, axis=1, kind="stable")
     ordered = np.take_along_axis(rows, order, axis=1)
     places = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)
-    edge = np.ones((len(rows), 1), bool)
+    ranks = np.empty(rows.shape)
     differs = ordered[:, 1:] != ordered[:, :-1]
+    if differs.all():  # no ties: the place in the order is the rank
+        np.put_along_axis(ranks, order, places + 1, axis=1)
+        return ranks
+    edge = np.ones((len(rows), 1), bool)
     first = np.maximum.accumulate(np.where(np.hstack([edge, differs]), places, 0), axis=1)
     last_here = np.where(np.hstack([differs, edge]), places, rows.shape[1])
     last = np.minimum.accumulate(last_here[:, ::-1], axis=1)[:, ::-1]
-    ranks = np.empty(rows.shape)
     np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=1)
     return ranks

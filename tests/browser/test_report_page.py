@@ -177,6 +177,37 @@ def test_tables_and_marks_are_reached_by_keyboard(browser: Browser, reports: dic
         assert watched.page.locator("#compare .mark[tabindex='0']").count() > 0
 
 
+def test_arrow_keys_go_through_the_matrix_and_say_where_one_is(browser: Browser, reports: dict[str, Path]) -> None:
+    with Watched(browser, reports["mixed"]) as watched:
+        watched.page.locator("table.matrix td").first.focus()
+        watched.page.keyboard.press("ArrowDown")
+        assert watched.page.locator("#matrix-cell").inner_text() == "fp16 on pi5: –"
+        watched.page.keyboard.press("ArrowRight")
+        assert watched.page.locator("#matrix-cell").inner_text() == "fp16 on this-machine: 1.057 ↑"
+        assert watched.page.locator("table.matrix td[tabindex='0']").count() == 1
+
+
+def test_a_chosen_board_hides_the_others_and_a_link_shows_its_own(browser: Browser, reports: dict[str, Path]) -> None:
+    with Watched(browser, reports["run"]) as watched:
+        watched.page.locator("nav select").select_option("pi5")
+        assert watched.page.locator("#compare .board:visible").count() == 1
+        assert not watched.page.locator("#emulated").is_visible()
+        watched.page.locator("nav a[href='#emulated']").click()
+        watched.page.locator("#emulated .board").wait_for(state="visible")
+        assert watched.page.locator("nav select").input_value() == "emulated-a72"
+    with Watched(browser, reports["run"], java_script_enabled=False) as watched:
+        assert watched.page.locator("#compare .board:visible").count() == 2
+        assert watched.page.locator("nav select").count() == 0
+
+
+def test_a_term_opens_its_meaning_without_script(browser: Browser, reports: dict[str, Path]) -> None:
+    with Watched(browser, reports["run"], java_script_enabled=False) as watched:
+        meaning = watched.page.locator("#w-block")
+        assert not meaning.is_visible()
+        watched.page.locator("#trust .term").first.click()
+        meaning.wait_for(state="visible")
+
+
 def test_report_prints_on_a_few_pages_with_nothing_cut_off(browser: Browser, reports: dict[str, Path]) -> None:
     # A4 landscape without its margins is 1039 px wide.
     with Watched(browser, reports["run"], viewport={"width": 1039, "height": 700}) as watched:
