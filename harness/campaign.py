@@ -26,7 +26,7 @@ from .phases import Spent, phase, spent
 from .plan import Cell, Plan, expand, stand_in
 from .progress import Progress, counted
 from .provenance import hilbench_version, provenance
-from .reporting import write_report
+from .reporting import run_before, write_report
 from .sources import Sources, datasets, formats, plan_hash, read_sources
 from .store import NewNote, RunRow, Store, now
 
@@ -133,7 +133,7 @@ def conclude(store: Store, home: Home, run_id: str, state: str) -> RunResult:
     store.set_state(run_id, state, ended=True)
     with phase(store, run_id, "report"):
         record = assemble(store, store.run(run_id))
-        report = write_report(record, home.report(run_id))
+        report = write_report(record, home.report(run_id), run_before(store, record))
     times = tuple(spent(store.notes(run_id)))
     return RunResult(record=record, report=report, exit_code=exit_code(record), times=times)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..reports.record import RunRecord
 from ..targets.inventory import find_inventory
 from .assemble import assemble
-from .errors import HarnessError, NoSuchRunError
+from .errors import HarnessError, NoSuchRunError, StoreError
 from .home import Home, find_home
 from .progress import Progress, Say
 from .store import Store
@@ -33,11 +33,33 @@ def open_store(home: Home, *, say: Say) -> Store:
     return Store.open(home.database_url, say=say)
 
 
-def write_report(record: RunRecord, path: Path) -> Path:
-    """Render the report and put it in place in one step."""
+def write_report(record: RunRecord, path: Path, earlier: RunRecord | None = None) -> Path:
+    """Render the report, with what changed since an `earlier` run if that is given, and put it in place in one step."""
     from ..reports.page import render
 
-    return write_text(path, render(record))
+    return write_text(path, render(record, earlier))
+
+
+def run_before(store: Store, run: RunRecord) -> RunRecord | None:
+    """The newest finished run of the same plan that began before this one; None where there is none."""
+    for row in store.runs():  # newest first
+        if row.plan_name == run.plan_name and row.state == "finished" and row.started_at < run.started_at:
+            try:
+                return assemble(store, row)
+            except StoreError:
+                continue  # a run that cannot be read any more is no reason to go without a report
+    return None
+
+
+def open_report(name: str, inventory: Path | None = None) -> tuple[Home, RunRecord, RunRecord | None]:
+    """`open_run`, with the run before it."""
+    home = find_home(inventory or find_inventory(Path.cwd()))
+    store = open_store(home, say=Progress().say)
+    try:
+        record = assemble(store, store.run(name))
+        return home, record, run_before(store, record)
+    finally:
+        store.close()
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -17,7 +17,7 @@ from .pareto import Point, Standing
 Box = tuple[float, float, float, float]
 Place = tuple[float, float, str]
 CHAR_PX = 6.6  # width of an average character at 12 px
-MANY = 14  # above, only candidates on the front carry a label
+MANY = 14  # above, only candidates on the front carry a label and take the keyboard's focus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,8 @@ def trade_off(
 ) -> str:
     """Accuracy (up is better) over work (left is better) with intervals; dashed lines are the budget's limits.
 
-    Work starts at zero, so distances along it are true ratios. Empty text without marks.
+    Work starts at zero, so distances along it are true ratios. Of many marks those far from the front are not reached
+    by the keyboard. Empty text without marks.
     """
     if not marks:
         return ""
@@ -75,13 +76,13 @@ def trade_off(
         *_grid(x, y, show_x, width, height, x_label),
         *_limits(x, y, work_limit, accuracy_limit),
         *_front(marks, x, y),
-        *(_whiskers(mark, x, y) for mark in marks),
-        *(_mark(mark, x, y) for mark in marks),
+        f'<path class="whisker" d="{"".join(_whiskers(mark, x, y) for mark in marks)}"/>',
+        *_marks(marks, x, y),
         *_labels(marks, x, y, (x.start_px, y.end_px, x.end_px, y.start_px)),
     ]
     return (
-        f'<svg class="chart" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-        f'aria-label="{escape(title)}"><title>{escape(title)}</title>{"".join(body)}</svg>'
+        f'<svg class="chart" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
+        f'aria-label="{escape(title)}">{"".join(body)}</svg>'
     )
 
 
@@ -117,13 +118,13 @@ def _accuracy_axis(marks: Sequence[Mark], limit: float | None, start: float, end
 def _grid(x: Axis, y: Axis, show_x: Callable[[float], str], width: int, height: int, x_label: str) -> Iterable[str]:
     decimals = 0 if all(abs(tick * 100 - round(tick * 100)) < 1e-6 for tick in y.ticks) else 1
     decimals = decimals if all(abs(tick * 1000 - round(tick * 1000)) < 1e-6 for tick in y.ticks) else 2
+    lines = [f"M{x.start_px:.0f} {y.at(tick):.1f}H{x.end_px:.0f}" for tick in y.ticks]
+    lines += [f"M{x.at(tick):.1f} {y.start_px:.0f}V{y.end_px:.0f}" for tick in x.ticks]
+    yield f'<path class="grid" d="{"".join(lines)}"/>'
     for tick in y.ticks:
-        at = y.at(tick)
-        yield f'<path class="grid" d="M{x.start_px:.1f} {at:.1f}H{x.end_px:.1f}"/>'
-        yield _text(x.start_px - 8, at + 4, f"{tick * 100:.{decimals}f} %", anchor="end")
+        yield _text(x.start_px - 8, y.at(tick) + 4, f"{tick * 100:.{decimals}f} %", anchor="end")
     for tick in x.ticks:
         at = x.at(tick)
-        yield f'<path class="grid" d="M{at:.1f} {y.start_px:.1f}V{y.end_px:.1f}"/>'
         anchor = "end" if at > width - 30 else "middle"
         yield _text(min(at, width - 2.0) if anchor == "end" else at, y.start_px + 17, show_x(tick), anchor=anchor)
     yield _text((x.start_px + x.end_px) / 2, height - 6, x_label, anchor="middle")
@@ -153,7 +154,18 @@ def _whiskers(mark: Mark, x: Axis, y: Axis) -> str:
     if point.accuracy_low is not None and point.accuracy_high is not None:
         low, high = (min(max(bound, y.low), y.high) for bound in (point.accuracy_low, point.accuracy_high))
         paths += f"M{px:.1f} {y.at(low):.1f}V{y.at(high):.1f}"
-    return f'<path class="whisker {mark.kind}" d="{paths}"/>' if paths else ""
+    return paths
+
+
+def _marks(marks: Sequence[Mark], x: Axis, y: Axis) -> Iterable[str]:
+    """The marks in their order; of many, those that nobody would ship come first, beneath the others."""
+    far = [m for m in marks if len(marks) > MANY and m.kind == Standing.DOMINATED.value]
+    for mark in far:
+        yield (
+            f'<circle class="mark" cx="{x.at(mark.point.work):.1f}" cy="{y.at(mark.point.accuracy):.1f}" '
+            f'r="5"><title>{escape(mark.tooltip or mark.label)}</title></circle>'
+        )
+    yield from (_mark(mark, x, y) for mark in marks if mark not in far)
 
 
 def _mark(mark: Mark, x: Axis, y: Axis) -> str:
@@ -167,9 +179,7 @@ def _mark(mark: Mark, x: Axis, y: Axis) -> str:
     else:
         shape = f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5"/>'
     tooltip = f"<title>{escape(mark.tooltip or mark.label)}</title>"
-    return (
-        f'<g class="mark {mark.kind}" tabindex="0" role="img" aria-label="{escape(mark.tooltip)}">{tooltip}{shape}</g>'
-    )
+    return f'<g class="mark {mark.kind}" tabindex="0" role="img">{tooltip}{shape}</g>'
 
 
 def _labels(marks: Sequence[Mark], x: Axis, y: Axis, frame: Box) -> Iterable[str]:
@@ -192,9 +202,10 @@ def _labels(marks: Sequence[Mark], x: Axis, y: Axis, frame: Box) -> Iterable[str
 
 
 def _free_place(px: float, py: float, label: str, frame: Box, obstacles: Sequence[Box]) -> Place | None:
+    near = [box for box in obstacles if box[1] < py + 60 and box[3] > py - 60]  # of many marks few can be in the way
     for dx, dy, anchor in PLACES:
         box = _text_box(px + dx, py + dy, label, anchor)
-        if _inside(box, frame) and not any(_cross(box, other) for other in obstacles):
+        if _inside(box, frame) and not any(_cross(box, other) for other in near):
             return dx, dy, anchor
     return None
 
@@ -243,5 +254,6 @@ def _cross(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _text(px: float, py: float, text: str, *, anchor: str, kind: str = "tick") -> str:
-    return f'<text class="{kind}" x="{px:.1f}" y="{py:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _text(px: float, py: float, text: str, *, anchor: str, kind: str = "") -> str:
+    shown = f' class="{kind}"' if kind else ""
+    return f'<text{shown} x="{px:.1f}" y="{py:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -80,7 +80,12 @@ class RunComparison:
 
 def compare_runs(earlier: RunRecord, later: RunRecord) -> RunComparison:
     """Compare a run with an earlier one."""
-    first, second = summarize(earlier), summarize(later)
+    return compare_summaries(summarize(earlier), summarize(later))
+
+
+def compare_summaries(first: RunSummary, second: RunSummary) -> RunComparison:
+    """`compare_runs` of two runs that were summarized already."""
+    earlier, later = first.run, second.run
     before = {cell_key(cell.record): cell for cell in first.cells}
     after = {cell_key(cell.record): cell for cell in second.cells}
     contexts = {

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .compare import BoardComparison, CellPair, RunComparison
-from .comparechanges import Change, ChangeWord, Regressed
+from .comparechanges import Change, Regressed
 from .comparegate import Judgement
+from .comparemoved import is_better, moved
 from .comparewords import cause_text, context_text, drift_text, size_text, summary_text, value_text
 from .page import fill
 from .record import Outcome
@@ -62,37 +63,10 @@ def render_comparison(comparison: RunComparison, judgements: Sequence[Judgement]
         summary=summary_text(comparison),
         boards=[_section(board) for board in comparison.boards],
         judgements=judgements,
-        moved=_moved(comparison),
+        moved=moved(comparison),
         only_earlier=[cell.record.cell_id for cell in comparison.only_earlier],
         only_later=[cell.record.cell_id for cell in comparison.only_later],
     )
-
-
-def _moved(comparison: RunComparison) -> list[str]:
-    """The headline: every change for the worse or the better, in words."""
-    found: list[str] = []
-    for board in comparison.boards:
-        for pair in board.pairs:
-            clear = [c for c in pair.changes if c.regressed is Regressed.YES or _better(c)]
-            if clear:
-                label = name(pair.later, [other.later for other in board.pairs])
-                words = ", ".join(f"{_TITLES[c.metric]} {c.word.value.replace('-', ' ')} {size_text(c)}" for c in clear)
-                cause = cause_text(board, pair)
-                found.append(f"{board.board}, {label}: {words}{f'; {cause}' if cause else ''}.")
-    return found
-
-
-_TITLES = {
-    "latency_ns": "time:",
-    "instructions": "work:",
-    "accuracy": "accuracy",
-    "memory_bytes": "memory:",
-    "energy_j": "energy:",
-}
-
-
-def _better(change: Change) -> bool:
-    return change.word in (ChangeWord.FASTER, ChangeWord.LESS_WORK, ChangeWord.BETTER, ChangeWord.LESS)
 
 
 def _section(board: BoardComparison) -> BoardSection:
@@ -123,7 +97,7 @@ def _row(board: BoardComparison, pair: CellPair, scale: Scale, *, metered: bool)
 
 
 def _figure(change: Change) -> Figure:
-    tone = "bad" if change.regressed is Regressed.YES else "good" if _better(change) else "plain"
+    tone = "bad" if change.regressed is Regressed.YES else "good" if is_better(change) else "plain"
     return Figure(
         word=change.word.value,
         tone=tone,

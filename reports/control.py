@@ -38,6 +38,8 @@ def controls(records: Iterable[Record]) -> dict[str, Control]:
 
 
 def _control(record: Record) -> Control | None:
+    if not record.twin_trials:
+        return None
     kind = TrialKind.COUNT if record.emulated else TrialKind.LATENCY
     subject = medians(one_per_block(record.trials, kind))
     twin = medians(one_per_block(record.twin_trials, kind))

@@ -8,7 +8,8 @@ comparisons with the baseline, whose number was known beforehand.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -51,9 +52,18 @@ def every_pair(summary: RunSummary) -> tuple[Pair, ...]:
     return tuple(replace(pair, q=q) for pair, q in zip(found, adjusted.values(), strict=True))
 
 
+def possible_pairs(cells: Sequence[CellSummary]) -> int:
+    """How many pairs of timed candidates of one model a board has, those included that must not be compared."""
+    models = Counter(cell.record.model for cell in _timed(cells))
+    return sum(count * (count - 1) // 2 for count in models.values())
+
+
+def _timed(cells: Sequence[CellSummary]) -> list[CellSummary]:
+    return [cell for cell in cells if cell.ok and cell.latency is not None]
+
+
 def _on_board(cells: tuple[CellSummary, ...]) -> Iterator[Pair]:
-    timed = [cell for cell in cells if cell.ok and cell.latency is not None]
-    for first, second in combinations(timed, 2):
+    for first, second in combinations(_timed(cells), 2):
         d = log_ratios(first.by_block, second.by_block)
         if first.record.model == second.record.model and d and not _forbidden(first, second):
             yield _pair(first, second, d)

@@ -5,15 +5,16 @@ Each takes one value per process first (its median) and only then looks across p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median  # of few values; numpy takes ten times as long for those
 
 import numpy as np
 
-from .record import MemoryPhases, Record, Trial, TrialKind
-from .shape import shape, typical_lag1
+from .record import MemoryPhases, Record, Samples, Trial, TrialKind
+from .shape import ProcessShape, drift_within, outliers, shapes, typical_lag1
 from .statistics import coefficient_of_variation, median_estimate
-from .tails import Outliers, count_outliers, drift_within, percentile
+from .tails import Outliers, percentiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +81,16 @@ def one_per_block(trials: Iterable[Trial], kind: TrialKind) -> dict[int, Trial]:
     """
     chosen: dict[int, Trial] = {}
     for trial in trials:
-        if trial.kind is kind and trial.samples.size and np.median(trial.samples) > 0:
+        if trial.kind is kind and _positive(trial.samples):
             known = chosen.get(trial.block)
             if known is None or trial.attempt < known.attempt:
                 chosen[trial.block] = trial
     return dict(sorted(chosen.items()))
+
+
+def _positive(samples: Samples) -> bool:
+    """Whether the median is above zero; the least sample, which is quick to find, mostly tells already."""
+    return bool(samples.size) and (samples.min() > 0 or bool(np.median(samples) > 0))
 
 
 def medians(trials: Mapping[int, Trial]) -> dict[int, float]:
@@ -94,33 +100,42 @@ def medians(trials: Mapping[int, Trial]) -> dict[int, float]:
 
 def latency(record: Record) -> Latency | None:
     """Latency of a cell on a real board; None on emulated boards, where time means nothing, and without trials."""
-    trials = {} if record.emulated else one_per_block(record.trials, TrialKind.LATENCY)
-    if not trials:
-        return None
+    return latencies([record])[0]
+
+
+def latencies(records: Sequence[Record]) -> list[Latency | None]:
+    """`latency` of each record, all their processes described at once."""
+    timed = [{} if one.emulated else one_per_block(one.trials, TrialKind.LATENCY) for one in records]
+    described = iter(shapes([trial.samples for trials in timed for trial in trials.values()]))
+    return [_latency(trials, [next(described) for _ in trials]) if trials else None for trials in timed]
+
+
+def _latency(trials: Mapping[int, Trial], processes: Sequence[ProcessShape]) -> Latency:
+    """The figures of one cell from its trials by block and what each looks like."""
     samples = [trial.samples for trial in trials.values()]
-    by_block = medians(trials)
+    by_block = {block: one.median_ns for block, one in zip(trials, processes, strict=True)}
     estimate = median_estimate(list(by_block.values()))
     loop_k = max(trial.loop_k for trial in trials.values())
-    within = [cv for cv in (_cv(trial) for trial in trials.values()) if cv is not None]
-    shapes = [shape(one) for one in samples]
+    tail = percentiles(samples) if loop_k == 1 else {}
+    within = [one.cv for one in processes if one.cv is not None]
     return Latency(
         median_ns=estimate.value,
         ci_low_ns=estimate.low,
         ci_high_ns=estimate.high,
-        p90_ns=percentile(samples, 90) if loop_k == 1 else None,
-        p95_ns=percentile(samples, 95) if loop_k == 1 else None,
-        p99_ns=percentile(samples, 99) if loop_k == 1 else None,
+        p90_ns=tail.get(90),
+        p95_ns=tail.get(95),
+        p99_ns=tail.get(99),
         load_ns=_median_of(trials.values(), lambda trial: trial.load_ns),
         first_ns=_median_of(trials.values(), lambda trial: trial.first_ns),
         blocks=len(trials),
         iterations=sum(int(trial.samples.size) * trial.loop_k for trial in trials.values()),
-        cv_within=float(np.median(within)) if within else None,
+        cv_within=float(median(within)) if within else None,
         cv_blocks=coefficient_of_variation(list(by_block.values())),
-        mad_within=float(np.median([one.mad_ns / one.median_ns for one in shapes])),
-        lag1_within=typical_lag1(shapes),
-        sloped_blocks=sum(one.sloped for one in shapes),
-        drift_within=drift_within(samples),
-        outliers=count_outliers(samples),
+        mad_within=float(median(one.mad_ns / one.median_ns for one in processes)),
+        lag1_within=typical_lag1(processes),
+        sloped_blocks=sum(one.sloped for one in processes),
+        drift_within=drift_within(processes),
+        outliers=outliers(processes),
         loop_k=loop_k,
         block_medians_ns=by_block,
     )
@@ -173,7 +188,7 @@ def _cv(trial: Trial) -> float | None:
 
 def _median_of(trials: Iterable[Trial], field: Callable[[Trial], int | None]) -> float | None:
     values = [value for value in map(field, trials) if value is not None]
-    return float(np.median(values)) if values else None
+    return float(median(values)) if values else None
 
 
 def _middle(values: Iterable[int | None]) -> int | None:

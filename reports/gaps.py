@@ -8,8 +8,10 @@ from .joules import NO_METER
 from .record import Outcome
 from .summary import CellSummary, RunSummary
 from .tails import LEAST_ITERATIONS
-from .wording import outcomes, plural
+from .wording import OUTCOMES, names, outcomes, plural
 
+LONGEST_REASON = 200
+MOST_FAILURES = 3  # kinds of failure that the first screen tells
 _STOPPED = {"interrupted": "was interrupted", "incomplete": "is incomplete, as a board was lost"}
 
 
@@ -99,6 +101,41 @@ def _of_tails(board: str, cells: list[CellSummary]) -> Iterator[str]:
         needed = LEAST_ITERATIONS[99 if missing == "p99" else 95]
         cells_text = plural(len(short), "cell")
         yield f"{board}: {missing} not given for {cells_text}: {least} iterations, at least {needed} needed."
+
+
+def failures(summary: RunSummary) -> tuple[str, ...]:
+    """What failed, in sentences: each outcome and reason once with its cells, the most frequent first, then how many
+    more there are; one sentence that nothing did where nothing did."""
+    lost = failed(summary)
+    if not lost:
+        return (f"Nothing failed: all {plural(len(summary.cells), 'cell')} gave figures.",) if summary.cells else ()
+    labels = names(summary.cells)
+    alike: dict[tuple[str, str], list[str]] = {}
+    for cell in lost:
+        key = (OUTCOMES[cell.record.outcome], _shortened(cell.record.reason or "no reason was recorded"))
+        alike.setdefault(key, []).append(f"{labels[cell.record.cell_id]} on {cell.record.board}")
+    ranked = sorted(alike.items(), key=lambda item: -len(item[1]))
+    told = [_failure(outcome, reason, cells) for (outcome, reason), cells in ranked[:MOST_FAILURES]]
+    rest = sum(len(cells) for _, cells in ranked[MOST_FAILURES:])
+    return (
+        *told,
+        *([f"{plural(rest, 'more cell')} of other kinds; the list of cells without figures has them."] if rest else []),
+    )
+
+
+def _failure(outcome: str, reason: str, cells: Sequence[str]) -> str:
+    shown = ", ".join(cells[:2]) + (f" and {len(cells) - 2} more" if len(cells) > 2 else "")
+    return f"{shown} {outcome if outcome != OUTCOMES[Outcome.UNSUPPORTED] else f'{_be(cells)} {outcome}'}: {reason}."
+
+
+def _shortened(reason: str) -> str:
+    """One line of a reason; the list of cells without figures has it whole."""
+    line = " ".join(reason.split())
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
+
+
+def _be(cells: Sequence[str]) -> str:
+    return "is" if len(cells) == 1 else "are"
 
 
 def failed(summary: RunSummary) -> tuple[CellSummary, ...]:

@@ -10,36 +10,47 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
 from . import units
-from .gaps import failed, not_measured, scope_text, state_text
+from .compare import compare_summaries
+from .comparemoved import since_last_time
+from .gaps import failed, failures, not_measured, scope_text, state_text
 from .joules import joules
+from .matrix import matrix
 from .pick import Purpose, choices
 from .plain import plain
 from .record import RunRecord
 from .sentences import answers
 from .summary import RunSummary, summarize
 from .views import board_views, flatten
-from .wording import budget_text, name
+from .wording import budget_text, names
+from .words import TERMS, words_in
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# HTML lets these end tags be left out, and a page of many cells has tens of thousands. What came from outside is
+# escaped, so that it holds none.
+_OPTIONAL_END = re.compile(r"</(?:td|th|tr)>\s*")
 
-def render(run: RunRecord) -> str:
-    """The whole report of a run as HTML text."""
-    return render_summary(summarize(run))
+
+def render(run: RunRecord, earlier: RunRecord | None = None) -> str:
+    """The whole report of a run as HTML text, with what changed since an `earlier` run of the plan if that is given."""
+    return render_summary(summarize(run), None if earlier is None else summarize(earlier))
 
 
-def render_summary(summary: RunSummary) -> str:
-    """`render` of a run that was summarized already."""
+def render_summary(summary: RunSummary, earlier: RunSummary | None = None) -> str:
+    """`render` of runs that were summarized already."""
     css, script = _resource("report.css"), _resource("report.js")
-    chosen = choices(summary)
+    chosen, labels = choices(summary), names(summary.cells)
+    boards = board_views(summary, chosen)
     template = _environment().get_template("report.html.j2")
-    return template.render(
+    html = template.render(
         run=summary.run,
         css=css,
         script=script,
@@ -50,13 +61,19 @@ def render_summary(summary: RunSummary) -> str:
         answers=answers(summary, chosen),
         shipping=any(choice.purpose is Purpose.SHIP for choice in chosen),
         gaps=not_measured(summary),
-        boards=board_views(summary, chosen),
-        failed=[(cell, name(cell, summary.cells)) for cell in failed(summary)],
+        failures=failures(summary),
+        matrix=matrix(summary, chosen, [(board.name, board.emulated) for board in boards]),
+        terms=TERMS,
+        words_in=words_in,
+        boards=boards,
+        since=None if earlier is None else since_last_time(compare_summaries(earlier, summary)),
+        failed=[(cell, labels[cell.record.cell_id]) for cell in failed(summary)],
         artifacts=_artifacts(summary),
         plan=_yaml(summary.run.plan),
         provenance=flatten({key: value for key, value in summary.run.provenance.items() if key != "command"}),
         command=str(summary.run.provenance.get("command") or f"hilbench run {summary.run.plan_name}"),
     )
+    return _OPTIONAL_END.sub("", html)
 
 
 def fill(template_name: str, style_name: str, **values: object) -> str:
@@ -82,6 +99,12 @@ def _resource(file_name: str) -> str:
     return (files("hilbench.reports") / "templates" / file_name).read_text(encoding="utf-8")
 
 
+def _sortable(value: float | None) -> str:
+    """What a column is sorted by: seven digits order all that is shown; empty for what was not measured."""
+    return "" if value is None else f"{value:.7g}"
+
+
+@cache
 def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
@@ -104,6 +127,7 @@ def _environment() -> Environment:
         "percent_span": units.percent_span,
         "ratio": units.ratio,
         "signed_points": units.signed_points,
+        "sortable": _sortable,
     }
     cast(dict[str, Callable[..., Any]], environment.filters).update(filters)
     return environment

@@ -11,6 +11,8 @@ from .summary import CellSummary, RunSummary
 from .units import duration, file_size, memory, percent, points
 from .wording import bound_text, bounded, control_text, name, outcomes, plural, ratio_text, verdict_text, work_text
 
+MOST_OUT = 4  # of the candidates that break the budget a card names the nearest ones
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
@@ -22,6 +24,7 @@ class Answer:
     cost: tuple[str, ...]
     sure: tuple[str, ...]
     others: tuple[str, ...]
+    file: str = ""
 
 
 def answers(summary: RunSummary, chosen: Iterable[Choice]) -> tuple[Answer, ...]:
@@ -49,6 +52,7 @@ def _answer(choice: Choice, summary: RunSummary, *, several: bool) -> Answer:
         cost=tuple(_cost(choice)),
         sure=tuple(_sure(choice, summary)),
         others=tuple(_others(choice, summary)),
+        file=_file(choice.chosen),
     )
 
 
@@ -88,6 +92,17 @@ def _why(choice: Choice, summary: RunSummary) -> Iterator[str]:
     elif choice.runner_up is not None and choice.runner_up.tied:
         other = name(choice.runner_up.cell, summary.cells)
         yield f"It cannot be told apart from {other} in that, so {_tie_break(cell, choice.runner_up.cell)}."
+
+
+def _file(cell: CellSummary) -> str:
+    """Which file that is: its name, its hash, and where it lies."""
+    artifact = cell.record.artifact
+    if artifact is None:
+        return "No file of it was kept."
+    if artifact.path is None:
+        return f"Its file has the sha256 {artifact.sha256}; where it lies was not recorded."
+    folder, _, file_name = artifact.path.rpartition("/")
+    return f"The file is {file_name} in {folder or '.'}, sha256 {artifact.sha256}."
 
 
 def _is_least(choice: Choice) -> bool:
@@ -144,7 +159,9 @@ def _sure(choice: Choice, summary: RunSummary) -> Iterator[str]:
     assert cell is not None
     if cell.verdict is not None and choice.baseline is not None:
         yield verdict_text(cell.verdict, choice.baseline.record.recipe)
-    elif not cell.baseline and cell.verdict_absent:
+    elif cell.baseline:
+        yield "It is the baseline itself, so it is no faster than that: no gain was found that keeps the budget."
+    elif cell.verdict_absent:
         yield f"No verdict: {cell.verdict_absent}."
     yield control_text(summary.controls.get(choice.board), choice.board)
     if cell.record.emulated:
@@ -156,12 +173,14 @@ def _sure(choice: Choice, summary: RunSummary) -> Iterator[str]:
 def _others(choice: Choice, summary: RunSummary) -> Iterator[str]:
     if choice.runner_up is not None:
         yield f"Second: {name(choice.runner_up.cell, summary.cells)}, {_why_lost(choice, choice.runner_up)}."
-    for rival in choice.rejected:
+    for rival in choice.rejected[:MOST_OUT]:
         quicker = ""
         if rival.ci_high is not None and rival.ci_high < 1 and rival.ratio is not None:
             counted = rival.cell.record.emulated
             quicker = ratio_text(rival.ratio, rival.ci_low, rival.ci_high, counted=counted) + ", but "
         yield f"Out: {name(rival.cell, summary.cells)}, {quicker}{misses_text(rival.misses)}."
+    if len(choice.rejected) > MOST_OUT:
+        yield f"{len(choice.rejected) - MOST_OUT} more break the budget; the tables have them."
 
 
 def _why_lost(choice: Choice, rival: Rival) -> str:

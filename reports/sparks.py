@@ -1,6 +1,6 @@
 """Small drawings inside table cells, each on one scale per table: intervals, blocks, memory phases; pure SVG.
 
-They are hidden from screen readers: the cells beside them say the same in figures.
+They carry no text and no role, so screen readers pass them over: the cells beside them say the same in figures.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .record import MemoryPhases
 from .verdict import Verdict
 
 WIDTH, HEIGHT = 120, 22
-MIDDLE = HEIGHT / 2
+MIDDLE = HEIGHT // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,9 @@ def interval(verdict: Verdict, scale: Scale) -> str:
     low, high = verdict.ci_low, verdict.ci_high
     line = f"M{scale.at(low):.1f} {MIDDLE}H{scale.at(high):.1f}" if low is not None and high is not None else ""
     return _svg(
-        f'<rect class="margin" x="{left:.1f}" y="2" width="{max(right - left, 1):.1f}" height="{HEIGHT - 4}"/>'
-        f'<path class="one" d="M{scale.at(1):.1f} 1V{HEIGHT - 1}"/>'
-        f'<path class="range {verdict.word.value}" d="{line}"/>'
-        f'<circle class="dot {verdict.word.value}" cx="{scale.at(verdict.ratio):.1f}" cy="{MIDDLE}" r="3.5"/>'
+        f'<path class="margin" d="{_box(left, max(right, left + 1), 2)}"/>{_line(scale.at(1))}'
+        f'<path class="range" d="{line}"/><circle cx="{scale.at(verdict.ratio):.1f}" cy="{MIDDLE}" r="3.5"/>',
+        verdict.word.value,
     )
 
 
@@ -68,8 +67,8 @@ def deviations(blocks: Mapping[int, float]) -> list[float]:
 
 def strip(blocks: Mapping[int, float], scale: Scale) -> str:
     """One dot for each block, from the cell's median."""
-    dots = "".join(f"M{scale.at(value):.1f} {MIDDLE:.0f}h0" for value in deviations(blocks))  # round ends make dots
-    return _svg(f'<path class="one" d="M{scale.at(0):.1f} 1V{HEIGHT - 1}"/><path class="block" d="{dots}"/>')
+    dots = "".join(f"M{scale.at(value):.0f} {MIDDLE}h0" for value in deviations(blocks))  # round ends make dots
+    return _svg(f'{_line(scale.at(0))}<path class="block" d="{dots}"/>')
 
 
 def memory_scale(phases: Sequence[MemoryPhases]) -> Scale:
@@ -83,8 +82,7 @@ def memory_bar(phases: MemoryPhases, scale: Scale) -> str:
     start = scale.at(0)
     middle, end = scale.at(base), scale.at(top)
     return _svg(
-        f'<rect class="bar-base" x="{start:.1f}" y="5" width="{max(middle - start, 0):.1f}" height="12"/>'
-        f'<rect class="bar-peak" x="{middle:.1f}" y="5" width="{max(end - middle, 0):.1f}" height="12"/>'
+        f'<path class="bar-base" d="{_box(start, middle, 5)}"/><path class="bar-peak" d="{_box(middle, end, 5)}"/>'
     )
 
 
@@ -96,5 +94,14 @@ def _peaks(phases: MemoryPhases) -> list[float]:
     ]
 
 
-def _svg(body: str) -> str:
-    return f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{body}</svg>'
+def _line(x: float) -> str:
+    return f'<path class="one" d="M{x:.1f} 1V{HEIGHT - 1}"/>'
+
+
+def _box(left: float, right: float, top: int) -> str:
+    return f"M{left:.1f} {top}H{max(left, right):.1f}V{HEIGHT - top}H{left:.1f}z"
+
+
+def _svg(body: str, kind: str = "") -> str:
+    """One of thousands on a page, so what all share stands in the style sheet."""
+    return f'<svg class="spark{kind and " "}{kind}" viewBox="0 0 {WIDTH} {HEIGHT}">{body}</svg>'

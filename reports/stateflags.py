@@ -97,36 +97,42 @@ def invalid_blocks(trials: Iterable[Trial], profile: str) -> dict[tuple[int, int
     }
 
 
-def in_words(trials: Iterable[Trial], profile: str, effect: Effect) -> tuple[str, ...]:
-    """What a cell's processes show of one effect: each rule once, with the first words and in how many blocks.
+def in_words(trials: Iterable[Trial], profile: str) -> dict[Effect, tuple[str, ...]]:
+    """What a cell's processes show, by effect: each rule once, with the first words and in how many blocks.
 
     Another profile than the two is read as `as-shipped`, which claims least.
     """
     timed = [trial for trial in trials if trial.kind is TrialKind.LATENCY]
     known = profile if profile == CONTROLLED else AS_SHIPPED
-    found: dict[str, list[str]] = {}
+    found: dict[Effect, dict[str, list[str]]] = {effect: {} for effect in Effect}
     for trial in timed:
         for flag in flags(trial, known):
-            if flag.effect is effect:
-                found.setdefault(flag.rule, []).append(flag.text)
-    return tuple(f"{texts[0]} (in {len(texts)} of {len(timed)} blocks)" for texts in found.values())
+            found[flag.effect].setdefault(flag.rule, []).append(flag.text)
+    return {
+        effect: tuple(f"{texts[0]} (in {len(texts)} of {len(timed)} blocks)" for texts in rules.values())
+        for effect, rules in found.items()
+    }
 
 
 def _stopped(trial: Trial) -> Iterator[tuple[str, str]]:
     """The process stood still: one sample, or the time between two, is seconds longer than the others."""
     if not trial.samples.size:
         return
-    whole = trial.samples * trial.loop_k  # stored per inference
-    usual = float(np.median(whole))
-    excess = float(whole.max()) - usual
+    longest = float(trial.samples.max()) * trial.loop_k  # stored per inference
+    excess = 0.0
+    if longest >= STILL_NS:  # the median is needed of very few processes
+        usual = float(np.median(trial.samples)) * trial.loop_k
+        excess = longest - usual if longest - usual >= STILL_MEDIANS * usual else 0.0
     pause = float(trial.used.get("longest_pause_ns") or 0) - float(trial.used.get("period_ns") or 0)
-    if excess >= max(STILL_NS, STILL_MEDIANS * usual):
+    if excess >= STILL_NS:
         yield "stopped", f"the process stood still for {excess / 1e9:.1f} s inside a timed window"
     elif pause >= STILL_NS:
         yield "stopped", f"the process stood still for {pause / 1e9:.1f} s between two timed inferences"
 
 
 def _of_states(before: State, after: State) -> Iterator[tuple[str, str]]:
+    if not before and not after:
+        return
     yield from _pi(before.get("pi_throttled"), after.get("pi_throttled"))
     yield from _throttled(before, after)
     warmer = _largest_rise(before.get("temperature_c"), after.get("temperature_c"))

@@ -9,7 +9,7 @@ from .comparable import settings_key, why_not_comparable
 from .control import Control, controls
 from .drop import Drop, accuracy_drop, board_interval
 from .energy import EnergyFigure
-from .figures import Instructions, Latency, Memory, instructions, latency, memory
+from .figures import Instructions, Latency, Memory, instructions, latencies, memory
 from .joules import energy_absent, judged_energy
 from .record import Accuracy, Outcome, Record, RunRecord
 from .sustained import ColdAndSustained, cold_and_sustained
@@ -104,14 +104,18 @@ class RunSummary:
 def summarize(run: RunRecord) -> RunSummary:
     """Compute every figure of a run once."""
     aa = controls(run.records)
-    plain = {record.cell_id: _without_verdict(record, run, aa.get(record.board)) for record in run.records}
+    times = latencies(run.records)
+    plain = {
+        record.cell_id: _without_verdict(record, run, time, aa.get(record.board))
+        for record, time in zip(run.records, times, strict=True)
+    }
     judged = _judge(run, plain, aa)
     return RunSummary(run=run, controls=aa, cells=tuple(judged[record.cell_id] for record in run.records))
 
 
-def _without_verdict(record: Record, run: RunRecord, control: Control | None) -> CellSummary:
+def _without_verdict(record: Record, run: RunRecord, time: Latency | None, control: Control | None) -> CellSummary:
     base = find_baseline(record, run)
-    time, count, peak = latency(record), instructions(record), memory(record)
+    count, peak = instructions(record), memory(record)
     accuracy = record.accuracy
     return CellSummary(
         record=record,
@@ -145,15 +149,16 @@ def find_baseline(record: Record, run: RunRecord) -> Record | None:
 
 
 def _compared_with(record: Record, run: RunRecord, recipe: str) -> Record | None:
-    same = [
-        other
-        for other in run.records
-        if other.recipe == recipe
-        and (other.board, other.model) == (record.board, record.model)
-        and settings_key(other) == settings_key(record)
-    ]
-    ranked = sorted(same, key=lambda other: (other.runtime != record.runtime, other.outcome is not Outcome.OK))
-    return ranked[0] if ranked else None
+    best: Record | None = None
+    rank = (True, True)
+    for other in run.records:  # the cheapest question first: every cell of a run asks it of every other
+        if other.recipe != recipe or other.board != record.board or other.model != record.model:
+            continue
+        if settings_key(other) == settings_key(record):
+            mine = (other.runtime != record.runtime, other.outcome is not Outcome.OK)
+            if best is None or mine < rank:
+                best, rank = other, mine
+    return best
 
 
 def _judge(run: RunRecord, cells: Mapping[str, CellSummary], aa: Mapping[str, Control]) -> dict[str, CellSummary]:

@@ -53,14 +53,14 @@ def validity(
     planned = run.planned_blocks.get(record.board)
     found += _of_latency(time, planned) if time else _of_counts(count, planned) if count else ()
     found += _of_outputs(record.accuracy)
-    found += in_words(record.trials, record.profile, Effect.SUSPECT)
+    flagged = in_words(record.trials, record.profile)
+    found += flagged[Effect.SUSPECT]
     found += _of_cooling(record)
     found += _of_profile(record)
     if control is not None and not control.equal:
         found.append("the A/A control of this board differed from itself: comparisons are unproven")
-    results = in_words(record.trials, record.profile, Effect.RESULT)
     state = State.INVALID if record.outcome is not Outcome.OK else State.SUSPECT if found else State.VALID
-    remarks = (*record.remarks, *results, *_early_end(record, run), *_remarks(time))
+    remarks = (*record.remarks, *flagged[Effect.RESULT], *_early_end(record, run), *_remarks(time))
     return Validity(state=state, reasons=tuple(found), remarks=remarks)
 
 

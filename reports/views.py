@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .across import across_models
-from .charts import Mark, trade_off
+from .charts import MANY, Mark, trade_off
 from .control import Control
-from .explore import Pair, every_pair
+from .explore import Pair, every_pair, possible_pairs
 from .gap import gap_lines
 from .insides import (
     CounterLine,
@@ -29,7 +29,9 @@ from .plain import plain
 from .sparks import Scale, deviation_scale, interval, memory_bar, memory_scale, ratio_scale, strip
 from .summary import CellSummary, RunSummary
 from .units import duration, instruction_count, percent
-from .wording import across_text, amount_text, control_text, name
+from .wording import across_text, amount_text, control_text, names
+
+MOST_PAIRS = 66  # of twelve candidates; above, a table of pairs is no help
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,6 +58,29 @@ class PairRow:
     second: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairTable:
+    """The pairs of a board; no `rows` where so many are possible that a page cannot show them."""
+
+    possible: int
+    rows: tuple[PairRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryExtras:
+    """Columns of the memory table that a board may have nothing for."""
+
+    pss: bool
+    cgroup: bool
+    missing: bool
+
+    @property
+    def absent(self) -> str:
+        """What is left out, in words; empty where nothing is."""
+        names = [name for name, there in (("PSS", self.pss), ("the peak of a cgroup", self.cgroup)) if not there]
+        return f"Not measured on this board: {' and '.join(names)}." if names else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BoardView:
     """One board: the baseline first, then from the least work, what has no figures last."""
@@ -74,7 +99,7 @@ class BoardView:
     control: Control | None
     control_text: str
     across: tuple[str, ...]
-    pairs: tuple[PairRow, ...]
+    pairs: PairTable
     facts: tuple[tuple[str, str], ...]
     operators: tuple[OperatorView, ...] = ()
     counters: tuple[CounterLine, ...] = ()
@@ -91,6 +116,16 @@ class BoardView:
         )
 
     @property
+    def memory_extras(self) -> MemoryExtras:
+        """Which of the columns that few boards can fill have a figure here."""
+        lines = [row.memory for row in self.rows if row.memory is not None]
+        return MemoryExtras(
+            pss=any(line.phases.pss_bytes is not None for line in lines),
+            cgroup=any(line.phases.cgroup_peak_bytes is not None for line in lines),
+            missing=any(line.missing for line in lines),
+        )
+
+    @property
     def measured(self) -> bool:
         """Whether any cell of this board has figures."""
         return any(row.cell.work is not None for row in self.rows)
@@ -100,14 +135,24 @@ def board_views(summary: RunSummary, choices: Iterable[Choice]) -> tuple[BoardVi
     """All boards with cells, targets first, emulated ones last."""
     chosen = {choice.chosen.record.cell_id for choice in choices if choice.chosen is not None}
     ranks = {"target": 0, "reference": 1, "emulated": 2}
-    means, pairs = across_models(summary), every_pair(summary)
+    means, labels = across_models(summary), names(summary.cells)
+    possible = {board: possible_pairs(summary.on_board(board)) for board in summary.boards}
+    pairs = every_pair(summary) if any(1 < count <= MOST_PAIRS for count in possible.values()) else ()
     views = [
         _board(
             board,
             summary,
+            labels,
             chosen,
             tuple(across_text(mean, summary.run.baseline_recipe) for mean in means if mean.board == board),
-            _pair_rows([pair for pair in pairs if pair.board == board], summary),
+            PairTable(
+                possible=possible[board],
+                rows=tuple(
+                    PairRow(pair=pair, first=labels[pair.first], second=labels[pair.second])
+                    for pair in pairs
+                    if pair.board == board and possible[board] <= MOST_PAIRS
+                ),
+            ),
         )
         for board in summary.boards
         if summary.on_board(board)
@@ -115,13 +160,13 @@ def board_views(summary: RunSummary, choices: Iterable[Choice]) -> tuple[BoardVi
     return tuple(sorted(views, key=lambda view: ranks.get(view.role, 1)))
 
 
-def _pair_rows(pairs: Sequence[Pair], summary: RunSummary) -> tuple[PairRow, ...]:
-    labels = {cell.record.cell_id: name(cell, summary.cells) for cell in summary.cells}
-    return tuple(PairRow(pair=pair, first=labels[pair.first], second=labels[pair.second]) for pair in pairs)
-
-
 def _board(
-    board: str, summary: RunSummary, chosen: set[str], across: tuple[str, ...], pairs: tuple[PairRow, ...]
+    board: str,
+    summary: RunSummary,
+    labels: Mapping[str, str],
+    chosen: set[str],
+    across: tuple[str, ...],
+    pairs: PairTable,
 ) -> BoardView:
     cells = sorted(summary.on_board(board), key=_reading_order)
     first = cells[0].record
@@ -129,7 +174,7 @@ def _board(
     like = min(works, default=1.0)
     points = [point for point in map(_point, cells) if point is not None]
     spread = deviation_scale((cell.by_block for cell in cells), 0.001 if first.emulated else 0.01)
-    rows = _rows(cells, summary, chosen, standings(points), spread)
+    rows = _rows(cells, labels, chosen, standings(points), spread)
     wide, narrow = _charts(rows, {point.key: point for point in points}, summary, like)
     control = summary.controls.get(board)
     labelled = [(row.label, row.cell) for row in rows]
@@ -166,13 +211,17 @@ def _reading_order(cell: CellSummary) -> tuple[str, bool, bool, float]:
 
 
 def _rows(
-    cells: Sequence[CellSummary], summary: RunSummary, chosen: set[str], standing: dict[str, Standing], spread: Scale
+    cells: Sequence[CellSummary],
+    labels: Mapping[str, str],
+    chosen: set[str],
+    standing: dict[str, Standing],
+    spread: Scale,
 ) -> tuple[Row, ...]:
     ratios = ratio_scale(cell.verdict for cell in cells if cell.verdict is not None)
     memories = memory_scale([cell.memory.phases for cell in cells if cell.memory is not None])
 
     def row(cell: CellSummary) -> Row:
-        verdict, label = cell.verdict, name(cell, summary.cells)
+        verdict, label = cell.verdict, labels[cell.record.cell_id]
         ratio = verdict.ratio if verdict else None
         return Row(
             cell=cell,
@@ -237,7 +286,7 @@ def _charts(rows: Sequence[Row], points: dict[str, Point], summary: RunSummary, 
             accuracy_limit=limit,
         )
 
-    return draw(1210, 400), draw(350, 340)
+    return draw(1210, 400), draw(350, 340) if len(marks) <= MANY else ""  # many marks need the width: it scrolls
 
 
 def tick(value: float, like: float, show: Callable[..., Any]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from .across import AcrossModels
 from .control import Control
 from .pick import Check
-from .record import Outcome, RunRecord
+from .record import Outcome, Record, RunRecord
 from .summary import CellSummary
 from .units import Shown, change, duration, file_size, instruction_count, memory, percent, points, ratio
 from .verdict import Verdict, Word
@@ -33,19 +33,44 @@ BOUNDS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 def name(cell: CellSummary, others: Iterable[CellSummary]) -> str:
     """A candidate by its recipe, with runtime and settings only where others on its board differ in them."""
-    record = cell.record
-    rest = [other.record for other in others if other.record.board == record.board]
-    parts = [record.recipe]
-    if len({other.model for other in rest}) > 1:
-        parts.append(record.model)
-    if len({other.runtime for other in rest}) > 1:
-        parts.append(record.runtime)
-    keys = sorted({key for other in rest for key in other.settings})
-    parts += [
-        f"{key.replace('_', ' ')} {record.settings.get(key)}"
-        for key in keys
-        if len({str(other.settings.get(key)) for other in rest}) > 1
-    ]
+    board = cell.record.board
+    return _named(cell.record, _differing([other.record for other in others if other.record.board == board]))
+
+
+def names(cells: Iterable[CellSummary]) -> dict[str, str]:
+    """`name` of each cell among all of them, by its id."""
+    boards: dict[str, list[Record]] = {}
+    for cell in cells:
+        boards.setdefault(cell.record.board, []).append(cell.record)
+    return {
+        record.cell_id: _named(record, differing)
+        for records in boards.values()
+        for differing in [_differing(records)]
+        for record in records
+    }
+
+
+def candidate_names(cells: Iterable[CellSummary]) -> dict[str, str]:
+    """A name of each cell, by its id, that is the same on every board where its candidate runs."""
+    records = [cell.record for cell in cells]
+    differing = _differing(records)
+    return {record.cell_id: _named(record, differing) for record in records}
+
+
+def _differing(records: Sequence[Record]) -> tuple[bool, bool, tuple[str, ...]]:
+    """Whether the cells of a board differ in model and in runtime, and the settings in which they do."""
+    keys = sorted({key for record in records for key in record.settings})
+    return (
+        len({record.model for record in records}) > 1,
+        len({record.runtime for record in records}) > 1,
+        tuple(key for key in keys if len({str(record.settings.get(key)) for record in records}) > 1),
+    )
+
+
+def _named(record: Record, differing: tuple[bool, bool, tuple[str, ...]]) -> str:
+    models, runtimes, keys = differing
+    parts = [record.recipe, *([record.model] if models else []), *([record.runtime] if runtimes else [])]
+    parts += [f"{key.replace('_', ' ')} {record.settings.get(key)}" for key in keys]
     return " · ".join(parts)
 
 

@@ -16,10 +16,10 @@ from ..console import emit, verb
 @verb
 def report(run: str, *, inventory: Path | None, output: Path | None, as_json: bool) -> None:
     """Write the report of a run as one HTML file."""
-    from ..reporting import open_run, write_report
+    from ..reporting import open_report, write_report
 
-    home, record = open_run(run, inventory)
-    path = write_report(record, output or home.report(record.run_id))
+    home, record, earlier = open_report(run, inventory)
+    path = write_report(record, output or home.report(record.run_id), earlier)
     if as_json:
         emit({"run": record.run_id, "report": str(path)})
     else:

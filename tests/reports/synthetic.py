@@ -188,11 +188,20 @@ def artifact(recipe: str, size: int) -> ArtifactFacts:
         bytes=size,
         compressed_bytes=int(size * (0.45 if "prune" in recipe else 0.92)),
         format="onnx",
+        path=f"artifacts/{recipe}.onnx",
     )
 
 
-def record(board: Board, recipe: str, rng: np.random.Generator, *, model: str = "digits", twin: bool = False) -> Record:
-    truth = TRUTH[recipe]
+def record(
+    board: Board,
+    recipe: str,
+    rng: np.random.Generator,
+    *,
+    model: str = "digits",
+    twin: bool = False,
+    truth: Truth | None = None,
+) -> Record:
+    truth = truth or TRUTH[recipe]
     cell_id = f"{board.name}/{model}/{recipe}"
     center = FP32_NS * board.speed * truth.work
     if board.emulated:

@@ -14,8 +14,17 @@ import pytest
 from hilbench.reports.page import render
 from hilbench.reports.record import Outcome, RunRecord
 
+from .large import large
 from .synthetic import A72, HOSTILE, PI, TRUTH, all_failed, mixed, run, without_data, without_figures
 
+# A cell ends where the next one, its row or its part of the table does; a row likewise (HTML 13.1.2.4).
+ENDED_BY = {
+    "td": ("td", "th"),
+    "th": ("td", "th"),
+    "tr": ("td", "th", "tr"),
+    "thead": ("td", "th", "tr"),
+    "tbody": ("td", "th", "tr"),
+}
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
 
@@ -30,6 +39,7 @@ class Outline(HTMLParser):
         self.errors: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.end_what_needs_no_end_tag(ENDED_BY.get(tag, ()))
         self.tags.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
@@ -37,7 +47,13 @@ class Outline(HTMLParser):
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
 
+    def end_what_needs_no_end_tag(self, tags: tuple[str, ...]) -> None:
+        while self.open and self.open[-1] in tags:
+            self.open.pop()
+
     def handle_endtag(self, tag: str) -> None:
+        inside = () if tag in ("td", "th") else ENDED_BY.get(tag, ())
+        self.end_what_needs_no_end_tag(tuple(other for other in inside if other != tag))
         if not self.open or self.open.pop() != tag:
             self.errors.append(f"{tag} at {self.getpos()}")
 
@@ -201,14 +217,58 @@ def test_reproduction_has_command_seed_hashes_plan_and_versions() -> None:
     assert run().records[0].artifact.sha256 in text  # pyright: ignore[reportOptionalMemberAccess]
 
 
-def test_report_of_twenty_boards_and_fifty_recipes_stays_below_three_megabytes() -> None:
-    base = run(boards=(PI,), recipes=("fp32", "int8-static"))
-    records = [
-        replace(
-            item, board=f"board-{board}", recipe=item.recipe if i < 2 else f"{item.recipe}-{i}", cell_id=f"{board}/{i}"
-        )
-        for board in range(20)
-        for i, item in enumerate(base.records * 25)
-    ]
-    many = replace(base, records=tuple(records), boards={f"board-{i}": {"cpu": "x"} for i in range(20)})
-    assert len(render(many).encode()) < 3_000_000
+def test_first_section_answers_five_questions_each_in_a_sentence() -> None:
+    html = render(mixed())
+    first = Outline()
+    first.feed(html[html.index('<section id="answer"') : html.index('<section id="cells"')])
+    sha256 = hashlib.sha256(b"int8-static").hexdigest()
+    for sentence in (
+        "Ship int8-static on pi5.",
+        f"The file is int8-static.onnx in artifacts, sha256 {sha256}.",
+        "Faster than fp32: 48 % less time; ratio 0.520, 95 % interval 0.517 to 0.524, 10 blocks",
+        "Accuracy 98.50 %, 0.30 pp below fp32 (95 % interval of the loss −0.07 pp to 0.67 pp; 9 images lost, 3 won).",
+        "Energy: not measured, no power meter was read.",
+        "fp16 on pi5 is unsupported: this runtime has no fp16 kernels on arm64.",
+    ):
+        assert sentence in first.text.replace("\u202f", " "), sentence
+
+
+def test_a_run_in_which_nothing_failed_says_so() -> None:
+    assert "Nothing failed: all 18 cells gave figures." in outline(run()).text
+
+
+def test_matrix_has_every_cell_once_with_its_sign_or_the_letter_of_its_outcome() -> None:
+    html = render(mixed())
+    table = html[html.index('<table class="matrix">') : html.index('id="matrix-cell"')]
+    cells = re.findall(r'<td class="(\w+)( pick)?">([^<]*)', table)
+    assert len(cells) == len(mixed().records)
+    signs = [text for _, _, text in cells]
+    assert {"–", "E", "T", "!"} <= set(signs)
+    assert ("less", " pick", "0.520 ↓ ●") in cells
+    assert table.count("<td>") == 3  # the hostile candidate runs on one board of four
+
+
+def test_every_term_opens_its_meaning_without_script() -> None:
+    found = outline(run())
+    opened = {a["popovertarget"] for tag, a in found.tags if tag == "button"}
+    there = {a["id"] for _, a in found.tags if "popover" in a}
+    assert opened
+    assert opened <= there
+
+
+def test_what_changed_since_an_earlier_run_stands_beside_the_circumstances() -> None:
+    later = run(run_id="20261201-1000-aaaa", started_at="2026-12-01T10:00:00Z")
+    boards = {name: {**facts, "kernel": "Linux 6.18"} for name, facts in later.boards.items()}
+    parser = Outline()
+    parser.feed(render(replace(later, boards=boards), earlier=run()))
+    assert parser.errors == []
+    assert "What changed since last time" in parser.text
+    assert "kernel Linux 6.12.25 → Linux 6.18" in parser.text
+    assert "hilbench compare 20261124-1000-4f2a 20261201-1000-aaaa" in parser.text
+    assert "What changed since last time" not in outline(run()).text
+
+
+def test_report_of_twenty_boards_and_fifty_candidates_stays_below_two_megabytes() -> None:
+    small, large_page = (len(render(large(boards, samples=200)).encode()) for boards in (10, 20))
+    assert large_page < 2_000_000
+    assert large_page < 2.1 * small  # it grows with the cells and not faster

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hilbench.reports.gaps import not_measured, scope_text, state_text
+from hilbench.reports.gaps import failures, not_measured, scope_text, state_text
 from hilbench.reports.pick import choices
 from hilbench.reports.record import Budget, RunRecord
 from hilbench.reports.sentences import answers
@@ -28,8 +28,8 @@ def first_screen(whole: RunRecord) -> str:
     summary = summarize(whole)
     lines = [state_text(summary) or "", scope_text(summary), budget_text(whole), ""]
     for answer in answers(summary, choices(summary)):
-        lines += [answer.headline, *answer.why, *answer.cost, *answer.sure, *answer.others, ""]
-    lines += ["Not measured:", *not_measured(summary)]
+        lines += [answer.headline, *answer.why, answer.file, *answer.cost, *answer.sure, *answer.others, ""]
+    lines += ["Not measured:", *not_measured(summary), "", "Failed:", *failures(summary)]
     return "\n".join(lines).strip().replace("\u202f", " ") + "\n"
 
 

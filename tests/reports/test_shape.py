@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hilbench.reports.shape import lag1_autocorrelation, shape, typical_lag1
+from hilbench.reports.shape import lag1_autocorrelations, shape, typical_lag1
 
 
 def test_spread_is_the_median_distance_from_the_median() -> None:
@@ -18,9 +18,9 @@ def test_neighbours_that_resemble_each_other_are_told() -> None:
     series = [0.0]
     for _ in range(4000):
         series.append(0.8 * series[-1] + rng.normal())
-    assert lag1_autocorrelation(np.array(series)) == pytest.approx(0.8, abs=0.03)
-    assert lag1_autocorrelation(rng.normal(size=4000)) == pytest.approx(0.0, abs=0.05)
-    assert lag1_autocorrelation(np.ones(30)) is None
+    assert lag1_autocorrelations((np.array(series))[None])[0] == pytest.approx(0.8, abs=0.03)
+    assert lag1_autocorrelations((rng.normal(size=4000))[None])[0] == pytest.approx(0.0, abs=0.05)
+    assert lag1_autocorrelations((np.ones(30))[None])[0] is None
 
 
 def test_a_warm_up_that_was_too_short_shows_as_a_slope() -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hilbench.reports.tails import LEAST_ITERATIONS, count_outliers, drift_within, percentile
+from hilbench.reports.shape import drift_within, outliers, shapes
+from hilbench.reports.tails import LEAST_ITERATIONS, percentiles
 
 
 @pytest.mark.parametrize("percent", [90, 95, 99])
 def test_percentile_needs_enough_iterations(percent: int) -> None:
     least = LEAST_ITERATIONS[percent]
     values = np.arange(1, least + 1, dtype=np.int64)
-    assert percentile([values[:-1]], percent) is None
-    assert percentile([values[: least // 2], values[least // 2 :]], percent) is not None
+    assert percentiles([values[:-1]])[percent] is None
+    assert percentiles([values[: least // 2], values[least // 2 :]])[percent] is not None
 
 
 @pytest.mark.parametrize("percent", [90, 95, 99])
@@ -24,29 +25,29 @@ def test_least_iterations_bound_the_percentile_with_99_percent_confidence(percen
 
 def test_percentile_is_a_measured_value() -> None:
     values = np.arange(1, 201, dtype=np.int64)
-    assert percentile([values], 90) == 180.0
-    assert percentile([values], 95) == 190.0
+    assert percentiles([values])[90] == 180.0
+    assert percentiles([values])[95] == 190.0
 
 
 def test_a_process_with_more_iterations_does_not_weigh_more() -> None:
     fast = np.full(9000, 100, np.int64)
     slow = np.full(100, 500, np.int64)
     # Half of all processes are slow, so nine of ten inferences of a random process are not fast.
-    assert percentile([fast, slow], 90) == 500.0
+    assert percentiles([fast, slow])[90] == 500.0
 
 
 def test_outliers_are_counted_against_their_own_process() -> None:
     quiet = np.array([100, 101, 102, 103, 104, 105, 106, 107], np.int64)
     noisy = np.append(quiet + 1000, [1116, 1300])
-    found = count_outliers([quiet, noisy])
+    found = outliers(shapes([quiet, noisy]))
     assert (found.mild, found.severe, found.samples) == (1, 1, 18)
-    assert count_outliers([np.append(quiet, 5000)]).severe == 1
+    assert outliers(shapes([np.append(quiet, 5000)])).severe == 1
 
 
 def test_drift_is_reported_when_most_processes_show_it() -> None:
     rng = np.random.default_rng(3)
     steady = [np.rint(1e6 * (1 + rng.normal(0, 0.01, 100))).astype(np.int64) for _ in range(6)]
     rising = [np.rint(1e6 * (1 + np.linspace(0, 0.05, 100) + rng.normal(0, 0.01, 100))).astype(np.int64)] * 6
-    assert drift_within(steady) is None
-    assert drift_within(rising) == pytest.approx(0.0375, abs=0.01)
-    assert drift_within([*rising[:2], *steady[:4]]) is None
+    assert drift_within(shapes(steady)) is None
+    assert drift_within(shapes(rising)) == pytest.approx(0.0375, abs=0.01)
+    assert drift_within(shapes([*rising[:2], *steady[:4]])) is None

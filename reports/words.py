@@ -1,0 +1,170 @@
+"""The terms of art of the report, each with one line that explains it, and where they are used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term: its id on the page, the word, and its explanation."""
+
+    key: str
+    word: str
+    meaning: str
+
+
+TERMS = (
+    Term(
+        "median",
+        "median, p95",
+        (
+            "Half of the inferences take at most the median; 95 of 100 take at most p95. A percentile is given only "
+            "with enough inferences to know it."
+        ),
+    ),
+    Term(
+        "block",
+        "block",
+        (
+            "One round in which every candidate runs once in a fresh process. Inferences of one process resemble each"
+            " other, so only blocks count as repeats."
+        ),
+    ),
+    Term(
+        "interval",
+        "95 % interval",
+        (
+            "Computed by an exact rank method over blocks; it would hold the true value in 95 of 100 repeats of the "
+            "whole run."
+        ),
+    ),
+    Term(
+        "ratio",
+        "ratio",
+        "A candidate's figure over the baseline's on the same board: 0.52 is 48 % less.",
+    ),
+    Term(
+        "baseline",
+        "baseline",
+        "The candidate that the others are compared with, usually the model as it was before compression.",
+    ),
+    Term(
+        "control",
+        "A/A control",
+        (
+            "One candidate run twice under two names. What the two differ by is noise, and no smaller difference is "
+            "believed."
+        ),
+    ),
+    Term(
+        "faster",
+        "faster, slower",
+        (
+            "The difference is larger than the margin (2 %, or what the A/A control differed by), and chance is an "
+            "unlikely cause, counting how many candidates were compared."
+        ),
+    ),
+    Term(
+        "work",
+        "less-work, more-work",
+        (
+            "On emulated boards: every process counted fewer (more) instructions than the baseline, by more than 0.1 "
+            "% and more than processes differ among themselves."
+        ),
+    ),
+    Term(
+        "q",
+        "q",
+        "Of all pairs whose q is at most 0.05, about one in twenty differs by chance alone.",
+    ),
+    Term(
+        "equivalent",
+        "equivalent, inconclusive",
+        (
+            "Equivalent is shown to lie within the margin. Inconclusive is not that: it means that these blocks "
+            "cannot tell."
+        ),
+    ),
+    Term(
+        "missed",
+        "would be missed",
+        "A real difference of that size would go unnoticed in more than one of five such runs.",
+    ),
+    Term(
+        "pp",
+        "pp",
+        "Percentage points: from 98.0 % to 97.5 % is a loss of 0.5 pp.",
+    ),
+    Term(
+        "front",
+        "dominated, front",
+        (
+            "A dominated candidate has another beside it that is at least as accurate and costs no more. Those that "
+            "are not dominated form the front."
+        ),
+    ),
+    Term(
+        "macs",
+        "MACs",
+        (
+            "Multiply-accumulates: products that are added up, of which convolutions and matrix products are made. "
+            "They are counted from the file's shapes for one inference."
+        ),
+    ),
+    Term(
+        "zstd",
+        "zstd",
+        (
+            "A general compressor. A file that it shrinks much holds many equal bytes, such as zeros, and travels "
+            "cheaply."
+        ),
+    ),
+    Term(
+        "lag",
+        "lag 1",
+        (
+            "Correlation of neighbouring inferences: near 0 they are independent of each other, near 1 they are no "
+            "repeats."
+        ),
+    ),
+    Term(
+        "outliers",
+        "outliers",
+        "Inferences beyond 1.5 (mild) and 3 (severe) interquartile ranges. They are counted and never dropped.",
+    ),
+    Term(
+        "anonymous",
+        "anonymous, file",
+        (
+            "Memory that the process wrote, and memory that holds parts of files (libraries, weights) which the "
+            "system may drop and read again."
+        ),
+    ),
+    Term(
+        "peak",
+        "peak memory",
+        "The largest resident memory of the whole process in any phase, the runtime included.",
+    ),
+    Term(
+        "net",
+        "net of idle",
+        "Energy without what the board draws while it does nothing.",
+    ),
+)
+BY_KEY = {term.key: term for term in TERMS}
+_USED = {
+    "answer": "median interval ratio baseline control missed pp peak zstd",
+    "cells": "ratio baseline equivalent",
+    "compare": "median interval faster equivalent pp front zstd",
+    "emulated": "ratio work pp front zstd",
+    "paid": "macs zstd ratio",
+    "trust": "block control lag outliers",
+    "memory": "peak anonymous",
+    "energy": "net ratio",
+}
+
+
+def words_in(section: str) -> tuple[Term, ...]:
+    """The terms that a section of the report uses, by the section's id."""
+    return tuple(BY_KEY[key] for key in _USED[section].split())
