@@ -64,7 +64,8 @@ def test_the_inventory_of_this_repository_has_its_four_boards() -> None:
     assert [runtime.name for runtime in armhf.runtimes] == ["tflite-runtime"]
     here = boards["this-machine"]
     assert (here.address, here.role) == (LocalAddress(), Role.REFERENCE)
-    assert [(runtime.name, runtime.python) for runtime in here.runtimes] == [("onnxruntime", sys.executable)]
+    runtimes = [(runtime.name, runtime.python) for runtime in here.runtimes]
+    assert runtimes == [("onnxruntime", sys.executable), ("ai-edge-litert", sys.executable)]
     assert here.arch == {"x86_64": Arch.X86_64, "aarch64": Arch.ARM64}[platform.machine()]
 
 

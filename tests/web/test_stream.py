@@ -124,7 +124,7 @@ def test_a_viewer_who_hangs_up_leaves_nothing_behind(served: Served, port: int) 
         kind, _, cells = next(events(answer))
         assert kind == "cells"
         assert [cell["state"] for cell in cells] == ["waiting", "waiting"]
-        assert EventStream.open_streams == 1
+        _until(lambda: EventStream.open_streams == 1)
     _until(lambda: EventStream.open_streams == 0)
 
 
