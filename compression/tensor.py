@@ -54,7 +54,7 @@ def _filled(spec: TensorSpec, declared: Sequence[int] | None, where: str) -> Ten
         example = [size or 224 for size in (1, *shape[1:])]
         raise ModelError(
             f"Input `{spec.name}` of {where} has the shape {shown(spec.shape)}: declare its free sizes, for example "
-            f"`shapes: {{{spec.name}: {example}}}`."
+            f"`input_shapes: {{{spec.name}: {example}}}` in the plan."
         )
     return replace(spec, shape=shape)
 

@@ -104,7 +104,11 @@ def on_tflite(work: Work, before: Made, step: Step) -> Stepped:
 
 
 def _refuse_what_tflite_lacks(step: Int8Static) -> None:
-    """Ranges come from the minimum and maximum, and activations are signed: ai-edge-quantizer knows no other."""
+    """Ranges come from the minimum and maximum, and activations are asymmetric: ai-edge-quantizer has no other here."""
+    if step.activation != "u8":
+        raise UnsupportedRecipeError(
+            f"`activation: {step.activation}` is for ONNX files; a TFLite file has asymmetric activations."
+        )
     if step.calibrate != "minmax":
         raise UnsupportedRecipeError(f"`calibrate: {step.calibrate}` is for ONNX files; a TFLite file takes `minmax`.")
 

@@ -339,6 +339,9 @@ def test_a_tflite_file_is_deployed_as_it_is_or_quantized_and_takes_no_other_step
     small = _small(model, "int8-static", tmp_path)
     assert small.bytes < artifact.bytes
     assert small.interface is not None
+    for step, word in (({"activation": "s8"}, "activation: s8"), ({"calibrate": "entropy"}, "calibrate: entropy")):
+        with pytest.raises(UnsupportedRecipeError, match=f"`{word}` is for ONNX files"):
+            _small(model, [{"int8-static": step}], tmp_path)
     with pytest.raises(UnsupportedRecipeError, match="`prune-l1` of recipe `prune-l1` needs an ONNX source; face_"):
         _small(model, "prune-l1", tmp_path)
 
