@@ -141,7 +141,7 @@ def _post(address: str, body: bytes) -> None:
     try:
         problem = answers.get(timeout=TIMEOUT_S)
     except Empty:
-        problem = f"took longer than {TIMEOUT_S:g} s"
+        problem = _too_long()
     if problem is not None:
         raise TargetError(f"the webhook at {where} {problem}")
 
@@ -159,9 +159,18 @@ def _posted(address: str, body: bytes) -> str | None:
         return f"answered with status {error.code}"
     except URLError as error:
         reason = error.reason
+        if isinstance(reason, TimeoutError):
+            return _too_long()
         return f"cannot be reached: {getattr(reason, 'strerror', None) or type(reason).__name__}"
+    except TimeoutError:
+        return _too_long()
     except Exception as error:  # noqa: BLE001  what this library raises besides quotes the address
         return f"cannot be reached: {type(error).__name__}"
+
+
+def _too_long() -> str:
+    """The same words whichever of the two clocks, the socket's or the thread's, runs out first."""
+    return f"took longer than {TIMEOUT_S:g} s"
 
 
 def _host(address: str) -> str:
