@@ -16,7 +16,7 @@ import pytest
 from hilbench.harness import notify as notify_module
 from hilbench.harness.notify import Event, end_event, notify, quarantine_event, teller
 from hilbench.harness.selection import Boards
-from hilbench.targets.errors import InventoryError
+from hilbench.targets.errors import InventoryError, TargetError
 from hilbench.targets.inventory import Inventory, load_inventory
 from hilbench.targets.notice import Notice, Occasion
 
@@ -155,6 +155,21 @@ def test_who_does_not_answer_is_given_up_and_its_program_is_ended(
     assert [sentence.rpartition("took longer than ")[2] for sentence in said] == ["0.5 s and was ended", "0.5 s"]
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_the_socket_and_the_thread_say_the_same_of_a_webhook_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their clocks are equal, so which one runs out first is chance."""
+    monkeypatch.setattr(notify_module, "TIMEOUT_S", 0.2)
+    silent = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)  # listens, and nobody answers
+    by_the_socket = notify_module._posted(f"http://127.0.0.1:{silent.server_address[1]}/", b"{}")
+    silent.server_close()
+    asleep = threading.Event()
+    monkeypatch.setattr(notify_module, "_posted", lambda *_: asleep.wait(60))
+    with pytest.raises(TargetError) as by_the_thread:
+        notify_module._post("http://127.0.0.1/", b"{}")
+    asleep.set()
+    assert by_the_socket == "took longer than 0.2 s"
+    assert str(by_the_thread.value) == f"the webhook at 127.0.0.1 {by_the_socket}"
 
 
 @pytest.mark.parametrize(
