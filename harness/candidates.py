@@ -80,7 +80,7 @@ class Prepared:
         self._sources = read(sources)
         self._made = made
         self._cache = cache
-        self._turned: dict[tuple[str, Interface], BoardInputs] = {}
+        self._turned: dict[tuple[BoardInputs, Interface], BoardInputs] = {}
 
     @property
     def formats(self) -> Mapping[str, str]:
@@ -111,7 +111,7 @@ class Prepared:
         interface = self.artifact(cell).interface
         if interface is None:
             return inputs
-        key = (inputs.golden.sha256, interface)
+        key = (inputs, interface)  # all of them: boards share the golden inputs, not the number of images judged
         if key not in self._turned:
             self._turned[key] = inputs.turned(interface, self._cache)
         return self._turned[key]

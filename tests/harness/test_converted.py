@@ -75,6 +75,29 @@ def test_what_a_board_gives_is_judged_as_the_model_gives_it(
     assert host["host"] > 0.985
 
 
+def test_each_board_gets_as_many_images_as_it_is_judged_on(
+    both: tuple[Prepared, tuple[Cell, ...]], tmp_path: Path
+) -> None:
+    (tmp_path / "inventory.yaml").write_text(
+        "boards:\n  small: {connection: emulated, cpu: cortex-a72, runtimes: [ai-edge-litert]}\n"
+        "  here: {connection: local, runtimes: [ai-edge-litert]}\n"
+    )
+    text = PLAN.replace("[here]", "[small, here]").replace("accuracy_samples: 40\n", "")
+    (tmp_path / "plan.yaml").write_text(text)
+    plan = load_plan(tmp_path / "plan.yaml", Boards(tmp_path / "inventory.yaml"))
+    cache = both[0]._cache  # what was converted there is not converted again
+    sources = read_sources(plan, cache=cache)
+    prepared = prepare(plan, sources, cache=cache, progress=Progress(quiet=True))
+    cells = [cell for cell in expand(plan, formats(sources)) if cell.recipe == "tflite"]
+    sent = {cell.board.name: prepared.inputs(cell, cell.board).accuracy for cell in cells}
+    assert {name: images(file.path) for name, file in sent.items() if file is not None} == {"small": 100, "here": 500}
+
+
+def images(file: Path) -> int:
+    with np.load(file) as archive:
+        return len(archive[archive.files[0]])
+
+
 def test_a_converted_file_does_the_work_of_its_source(both: tuple[Prepared, tuple[Cell, ...]]) -> None:
     prepared, cells = both
     for cell in cells:
