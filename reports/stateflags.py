@@ -69,8 +69,10 @@ def flags(trial: Trial, profile: str) -> tuple[Flag, ...]:
         raise ValueError(f"there is no profile {profile!r}; allowed: {CONTROLLED}, {AS_SHIPPED}")
     if trial.kind is not TrialKind.LATENCY:
         return ()
-    column = 0 if profile == CONTROLLED else 1
     found = [*_stopped(trial), *_of_states(trial.state_before, trial.state_after)]
+    if not found:
+        return ()
+    column = 0 if profile == CONTROLLED else 1
     return tuple(Flag(rule=rule, text=text, effect=EFFECTS[rule][column]) for rule, text in found)
 
 
