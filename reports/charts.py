@@ -213,10 +213,7 @@ def _free_place(px: float, py: float, label: str, frame: Box, obstacles: Sequenc
 def _crosses_any(box: Box, others: Sequence[Box]) -> bool:
     """Asked some hundred times a mark of a crowded drawing, so it is written out."""
     left, top, right, bottom = box
-    for a, b, c, d in others:
-        if left < c and a < right and top < d and b < bottom:
-            return True
-    return False
+    return any(left < c and a < right and top < d and b < bottom for a, b, c, d in others)
 
 
 def _whisker_boxes(mark: Mark, x: Axis, y: Axis) -> list[Box]:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from .record import FIGURE_KINDS, Record, Trial
 from .stateflags import AS_SHIPPED, CONTROLLED
 
-
 _SORTED = json.JSONEncoder(sort_keys=True, default=str)  # made once: every cell of a run asks
 
 

@@ -24,7 +24,6 @@ from .verdict import (
     judge_times,
 )
 
-
 _Candidates = dict[tuple[str, str, str], list[Record]]
 
 
@@ -167,9 +166,7 @@ def _baseline(own: Record | None, stand_in: Record | None) -> Record | None:
 
 def _nearest(record: Record, candidates: Sequence[Record]) -> Record | None:
     """The first with the same runtime and figures, else the next best."""
-    return min(
-        candidates, key=lambda one: (one.runtime != record.runtime, one.outcome is not Outcome.OK), default=None
-    )
+    return min(candidates, key=lambda one: (one.runtime != record.runtime, one.outcome is not Outcome.OK), default=None)
 
 
 def _judge(run: RunRecord, cells: Mapping[str, CellSummary], aa: Mapping[str, Control]) -> dict[str, CellSummary]:
