@@ -18,6 +18,7 @@ from .control import Control
 from .export_schema import GROUPS, PLAIN_KEYS, SCHEMA_VERSION, UNITLESS, schema
 from .findings import Findings, findings
 from .gap import Gap
+from .kinds import SpreadOfUnits, spreads_of_units
 from .paid import Paid
 from .plain import Json, plain
 from .record import RunRecord
@@ -103,6 +104,7 @@ def export_summary(summary: RunSummary) -> Json:
             "boards": boards,
             "aa": {board: _aa(summary.controls.get(board)) for board in summary.boards},
             "across_models": [_across(mean) for mean in across_models(summary)],
+            "units": [_units(spread) for spread in spreads_of_units(summary)],
         },
         "cells": [_cell(cell, found[cell.record.cell_id]) for cell in summary.cells],
     }
@@ -130,6 +132,24 @@ def _aa(control: Control | None) -> Json | None:
 
 def _across(mean: AcrossModels) -> Json:
     return {**asdict(mean), "models": list(mean.models), "settings": json.loads(mean.settings)}
+
+
+def _units(spread: SpreadOfUnits) -> Json:
+    record = spread.units[0].cell.record
+    return {
+        "kind": spread.kind,
+        "model": record.model,
+        "recipe": record.recipe,
+        "runtime": record.runtime,
+        "settings": plain(record.settings),
+        "metric": "instructions" if spread.emulated else "latency_ns",
+        "medians": {unit.board: unit.median for unit in spread.units},
+        "mean": spread.mean,
+        "range_over_mean": spread.range,
+        "cv": spread.cv,
+        "within": spread.within,
+        "differ": spread.differ,
+    }
 
 
 def _cell(cell: CellSummary, found: Findings) -> Json:

@@ -99,6 +99,10 @@ def _run() -> Schema:
                 "description": "Geometric mean of a recipe's ratios over all models of the run, where each gave one.",
                 **_array(_across()),
             },
+            "units": {
+                "description": "Boards of one kind with the same file: how far the units' medians lie apart.",
+                **_array(_units()),
+            },
         }
     )
 
@@ -107,6 +111,24 @@ def _across() -> Schema:
     texts = dict.fromkeys(("board", "recipe", "runtime"), TEXT)
     numbers = {"ratio": POSITIVE, "ci_low": _or_null(POSITIVE), "ci_high": _or_null(POSITIVE), "blocks": COUNT}
     return _object({**texts, "settings": {"type": "object"}, "models": _array(TEXT), "metric": METRIC, **numbers})
+
+
+def _units() -> Schema:
+    texts = dict.fromkeys(("kind", "model", "recipe", "runtime"), TEXT)
+    share: Schema = {"type": "number", "minimum": 0}
+    return _object(
+        {
+            **texts,
+            "settings": {"type": "object"},
+            "metric": METRIC,
+            "medians": {"type": "object", "additionalProperties": POSITIVE, "minProperties": 2},
+            "mean": POSITIVE,
+            "range_over_mean": share,
+            "cv": share,
+            "within": _or_null(share),
+            "differ": _or_null({"type": "boolean"}),
+        }
+    )
 
 
 def _cell() -> Schema:
