@@ -65,7 +65,7 @@ def test_emulated_units_are_compared_in_instructions() -> None:
     assert (spread(same).emulated, spread(same).differ) == (True, False)
     assert spread(other).differ is True
     assert view(other).unit == "M"
-    assert "with most instructions" in view(other).sentences[-1]
+    assert "the one with most instructions" in view(other).sentences[-1]
     assert "ms" not in " ".join(view(other).sentences)
 
 
@@ -95,8 +95,8 @@ def test_the_section_says_what_differs_and_that_one_file_must_hold_on_the_slowes
     assert said[0].startswith("For 2 of 2 candidates the units differ by more than the interval within a unit: by up")
     assert "unit-c over unit-a" in said[0]
     assert said[-1].startswith(
-        "One file of digits for all 3 units must hold on the unit that is slowest: int8-static is the choice on each "
-        "of them; on unit-c it takes 1.3"
+        "One file of digits must hold on all 3 units, so on unit-c, the slowest: int8-static is the choice on each of "
+        "them and takes 1.3"
     )
 
 
