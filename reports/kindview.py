@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .context import board_context, context_differences
+from .context import board_context
 from .kinds import SpreadOfUnits, Unit, spreads_of_units, units_of_kinds
 from .pick import Choice, checks
 from .record import Budget
@@ -73,8 +73,8 @@ def _view(
         KindRow(
             label=labels[spread.units[0].cell.record.cell_id],
             units=len(spread.units),
-            mean=_shown(spread.mean, spread.fastest, like).value,
-            medians=tuple((unit.board, _shown(unit.median, unit, like).value) for unit in _named(spread)),
+            mean=_shown(spread.mean, spread, like).value,
+            medians=tuple((unit.board, _shown(unit.median, spread, like).value) for unit in _named(spread)),
             strip_svg=strip(_by_place(spread), scale),
             range=percent(spread.range, 3 if emulated else 1),
             cv=percent(spread.cv, 3 if emulated else 1),
@@ -108,10 +108,11 @@ def _named(spread: SpreadOfUnits) -> Sequence[Unit]:
     return spread.units if len(spread.units) <= MOST_NAMED else (spread.fastest, spread.slowest)
 
 
-def _shown(value: float, unit: Unit, like: float) -> Shown:
-    if unit.cell.record.emulated:
-        return instruction_count(value, unit.low, unit.high, like)
-    return duration(value, unit.low, unit.high, like)
+def _shown(value: float, spread: SpreadOfUnits, like: float) -> Shown:
+    """A median with the digits that the least certain unit allows, so that those of a row can be compared."""
+    widest = max(spread.units, key=lambda unit: unit.width or 0.0)
+    show = instruction_count if spread.emulated else duration
+    return show(value, widest.low, widest.high, like)
 
 
 def _of_spread(spreads: Sequence[SpreadOfUnits], labels: Mapping[str, str]) -> Iterable[str]:
@@ -124,8 +125,9 @@ def _of_spread(spreads: Sequence[SpreadOfUnits], labels: Mapping[str, str]) -> I
     within = percent(widest.within, digits)
     if apart:
         yield (
-            f"For {len(apart)} of {len(spreads)} candidates the units differ by more than the interval within a unit: "
-            f"by up to {span} of their mean ({name}, {slow} over {fast}; within a unit {within})."
+            f"For {len(apart)} of {len(spreads)} candidates the units differ by more than their own intervals: by up to "
+            f"{span} of their mean ({name}, {slow} over {fast}), where the interval within a unit is at most {within} "
+            "wide."
         )
     elif len(untold) == len(spreads):
         yield f"Too few blocks to tell whether the units differ; their medians lie up to {span} apart ({name})."
@@ -138,12 +140,17 @@ def _of_spread(spreads: Sequence[SpreadOfUnits], labels: Mapping[str, str]) -> I
 
 def _of_circumstances(summary: RunSummary, boards: Sequence[str]) -> Iterable[str]:
     """Units under other circumstances differ for other reasons than being other pieces."""
-    first = board_context(summary.run, boards[0])
-    for board in boards[1:]:
-        found = context_differences(first, board_context(summary.run, board))
-        if found:
-            listed = "; ".join(f"{one.what} {one.earlier} on {boards[0]}, {one.later} on {board}" for one in found)
-            yield f"The units do not run alike, which is part of the spread: {listed}."
+    told: dict[str, dict[str, list[str]]] = {}
+    for board in boards:
+        for what, value in board_context(summary.run, board).items():
+            told.setdefault(what, {}).setdefault(value, []).append(board)
+    found = [
+        f"{what} " + ", ".join(f"{value} ({', '.join(those)})" for value, those in values.items())
+        for what, values in told.items()
+        if len(values) > 1
+    ]
+    if found:
+        yield f"The units do not run alike, which may be part of the spread: {'; '.join(found)}."
 
 
 def _of_pick(

@@ -92,7 +92,7 @@ def test_runs_that_know_no_kind_and_kinds_of_one_board_have_no_such_section() ->
 
 def test_the_section_says_what_differs_and_that_one_file_must_hold_on_the_slowest() -> None:
     said = view(fleet([1.0, 1.03, 1.06])).sentences
-    assert said[0].startswith("For 2 of 2 candidates the units differ by more than the interval within a unit: by up")
+    assert said[0].startswith("For 2 of 2 candidates the units differ by more than their own intervals: by up to ")
     assert "unit-c over unit-a" in said[0]
     assert said[-1].startswith(
         "One file of digits must hold on all 3 units, so on unit-c, the slowest: int8-static is the choice on each of "
@@ -112,9 +112,7 @@ def test_a_bound_that_the_slowest_unit_breaks_leaves_the_kind_without_a_file() -
 def test_units_under_other_circumstances_are_named() -> None:
     whole = fleet([1.0, 1.0])
     upgraded = {**whole.boards, "unit-b": {**whole.boards["unit-b"], "kernel": "Linux 6.18.1"}}
-    assert (
-        "kernel Linux 6.12.25 on unit-a, Linux 6.18.1 on unit-b" in view(replace(whole, boards=upgraded)).sentences[1]
-    )
+    assert "kernel Linux 6.12.25 (unit-a), Linux 6.18.1 (unit-b)" in view(replace(whole, boards=upgraded)).sentences[1]
 
 
 def test_page_and_export_give_the_same_units() -> None:
