@@ -125,8 +125,8 @@ def _of_spread(spreads: Sequence[SpreadOfUnits], labels: Mapping[str, str]) -> I
     within = percent(widest.within, digits)
     if apart:
         yield (
-            f"For {len(apart)} of {len(spreads)} candidates the units differ by more than their own intervals: by up to "
-            f"{span} of their mean ({name}, {slow} over {fast}), where the interval within a unit is at most {within} "
+            f"For {len(apart)} of {len(spreads)} candidates the units differ by more than their own intervals: "
+            f"by up to {span} of their mean ({name}, {slow} over {fast}), where the interval within a unit is at most {within} "
             "wide."
         )
     elif len(untold) == len(spreads):

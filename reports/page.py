@@ -135,12 +135,12 @@ def _environment() -> Environment:
     return environment
 
 
-def _artifacts(summary: RunSummary) -> list[tuple[str, str, str]]:
-    """(model, recipe, sha256) of each distinct file, in the order of the plan."""
+def _artifacts(summary: RunSummary) -> list[tuple[str, str, str, str]]:
+    """(model, recipe, sha256, where it lies) of each distinct file, in the order of the plan."""
     found = [
-        (cell.record.model, cell.record.recipe, cell.record.artifact.sha256)
+        (cell.record.model, cell.record.recipe, artifact.sha256, artifact.path or "not recorded")
         for cell in summary.cells
-        if cell.record.artifact is not None
+        if (artifact := cell.record.artifact) is not None
     ]
     return list(dict.fromkeys(found))
 
