@@ -126,8 +126,8 @@ def _of_spread(spreads: Sequence[SpreadOfUnits], labels: Mapping[str, str]) -> I
     if apart:
         yield (
             f"For {len(apart)} of {len(spreads)} candidates the units differ by more than their own intervals: "
-            f"by up to {span} of their mean ({name}, {slow} over {fast}), where the interval within a unit is at most {within} "
-            "wide."
+            f"by up to {span} of their mean ({name}, {slow} over {fast}), where the interval within a unit is "
+            f"at most {within} wide."
         )
     elif len(untold) == len(spreads):
         yield f"Too few blocks to tell whether the units differ; their medians lie up to {span} apart ({name})."
