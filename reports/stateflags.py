@@ -80,13 +80,10 @@ def flags_by_block(trials: Iterable[Trial], profile: str) -> dict[tuple[int, int
     """(block, attempt) -> what its processes show, each finding with the cell it was made in; quiet ones are absent."""
     found: dict[tuple[int, int], tuple[Flag, ...]] = {}
     for trial in trials:
-        mine = tuple(
-            Flag(rule=flag.rule, text=f"{trial.cell_id}: {flag.text}", effect=flag.effect)
-            for flag in flags(trial, profile)
-        )
-        if mine:
+        for flag in flags(trial, profile):
             key = (trial.block, trial.attempt)
-            found[key] = (*found.get(key, ()), *mine)
+            mine = Flag(rule=flag.rule, text=f"{trial.cell_id}: {flag.text}", effect=flag.effect)
+            found[key] = (*found.get(key, ()), mine)
     return found
 
 
