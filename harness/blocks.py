@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ..reports.record import Trial, TrialKind
 from ..reports.stateflags import AS_SHIPPED, CONTROLLED, invalid_blocks
@@ -95,10 +95,16 @@ def too_few_blocks(blocks: int, verdicts: int) -> str | None:
     return f"{blocks} cannot prove {what} at 5 %, however large the difference; {needed} could"
 
 
-def whole_blocks(trials: Iterable[Trial], cells: Collection[str]) -> dict[int, int]:
-    """Block -> the attempt in which every one of `cells` was timed; incomplete and invalid ones are left out."""
+SpoiltBlocks = Mapping[tuple[int, int], tuple[str, ...]]
+
+
+def whole_blocks(trials: Iterable[Trial], cells: Collection[str], spoilt: SpoiltBlocks | None = None) -> dict[int, int]:
+    """Block -> the attempt in which every one of `cells` was timed; incomplete and invalid ones are left out.
+
+    `spoilt` is what `spoilt_blocks` says of the trials, where the caller knows it: of many trials that takes long.
+    """
     trials = list(trials)
-    spoilt = spoilt_blocks(trials)
+    spoilt = spoilt_blocks(trials) if spoilt is None else spoilt
     timed: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
     for trial in trials:
         if trial.kind is TrialKind.LATENCY:
@@ -121,10 +127,10 @@ def spoilt_blocks(trials: Iterable[Trial]) -> dict[tuple[int, int], tuple[str, .
     return found
 
 
-def hopeless_blocks(trials: Sequence[Trial], whole: Collection[int]) -> dict[int, tuple[str, ...]]:
+def hopeless_blocks(spoilt: SpoiltBlocks, whole: Collection[int]) -> dict[int, tuple[str, ...]]:
     """Blocks that were invalid each time and are not run again -> why they were the last time."""
     tried: defaultdict[int, list[tuple[str, ...]]] = defaultdict(list)
-    for (block, _), reasons in sorted(spoilt_blocks(trials).items()):
+    for (block, _), reasons in sorted(spoilt.items()):
         if block not in whole:
             tried[block].append(reasons)
     return {block: reasons[-1] for block, reasons in tried.items() if len(reasons) >= MOST_ATTEMPTS}
@@ -139,8 +145,9 @@ def missing_blocks(
     was invalid is repeated too, until it was so MOST_ATTEMPTS times. On an emulated one the counts do not depend on
     what ran beside them, so only what is missing runs.
     """
-    whole = whole_blocks(trials, alive)
-    given_up = {} if emulated else hopeless_blocks(trials, whole)
+    spoilt = spoilt_blocks(trials)
+    whole = whole_blocks(trials, alive, spoilt)
+    given_up = {} if emulated else hopeless_blocks(spoilt, whole)
     counted = {(t.cell_id, t.block) for t in trials if t.kind is TrialKind.COUNT}
     result: list[JobBlock] = []
     for block, order in enumerate(planned):

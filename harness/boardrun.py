@@ -225,7 +225,8 @@ def _note_board(context: RunContext, opened: OpenBoard, cells: Sequence[Cell]) -
     found = _runtimes(context, opened, {cell.board_runtime for cell in cells if cell.skip is None})
     versions = {runtime.name: one.version for runtime, one in found.items() if one.version is not None}
     put_there = {runtime.name: one.site for runtime, one in found.items() if one.site is not None}
-    facts = {**opened.facts, "runtimes": versions, **({"provisioned": put_there} if put_there else {})}
+    kind = {} if opened.board.kind is None else {"kind": opened.board.kind}
+    facts = {**opened.facts, **kind, "runtimes": versions, **({"provisioned": put_there} if put_there else {})}
     context.store.add_note(context.run_id, opened.board.name, "board", facts)
     noted = {subject for subject, kind in standing(context.store.notes(context.run_id)) if kind == "failed"}
     for cell in cells:

@@ -78,6 +78,7 @@ def fact_pairs(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     memory = facts.get("memory") or {}
     yield "board", facts.get("model") or UNKNOWN
     yield "system", f"{facts.get('os') or UNKNOWN}, {facts.get('kernel') or UNKNOWN}, {facts.get('glibc') or UNKNOWN}"
+    yield "firmware", facts.get("firmware") or UNKNOWN
     yield "python", facts.get("python") or UNKNOWN
     yield "cpu", ", ".join(facts.get("cpu_models") or [UNKNOWN])
     yield "clusters", "; ".join(_cluster(one) for one in facts.get("clusters") or []) or UNKNOWN

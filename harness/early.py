@@ -51,7 +51,7 @@ def completed_log_ratios(
 
 
 def _baseline(plan: Plan, cell: Cell, cells: Sequence[Cell]) -> Cell | None:
-    """The cell that a candidate is compared with, as `reports.summary.find_baseline` finds it in records."""
+    """The cell that a candidate is compared with, as `reports.summary.find_baselines` finds it in records."""
     same = [c for c in cells if (c.model, c.settings) == (cell.model, cell.settings)]
     own = [c for c in same if c.recipe == plan.baseline]
     instead = [c for c in same if c.recipe == stand_in(plan)]

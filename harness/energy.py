@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..reports.energy import EnergyFigure, EnergyRatio, PowerTrace
 from ..reports.record import Record, RunRecord, Trial, TrialKind
-from ..reports.summary import find_baseline
+from ..reports.summary import find_baselines
 from ..targets.power.budget import Energy, combine, energy_ratio
 from ..targets.power.channel import Channel, channel_from_facts
 from ..targets.power.clocks import ClockMap, Offset, same_clock
@@ -22,10 +22,10 @@ def with_energy(run: RunRecord) -> RunRecord:
     if not found:
         return run
     records = tuple(
-        replace(record, energy=_figure(found[record.cell_id], _ratio(record, run, found)))
+        replace(record, energy=_figure(found[record.cell_id], _ratio(record, base, found)))
         if record.cell_id in found
         else record
-        for record in run.records
+        for record, base in zip(run.records, find_baselines(run), strict=True)
     )
     return replace(run, records=records)
 
@@ -73,8 +73,7 @@ def _clocks(trace: PowerTrace) -> ClockMap:
     return ClockMap(before=before, after=after)
 
 
-def _ratio(record: Record, run: RunRecord, energies: Mapping[str, Energy]) -> EnergyRatio | None:
-    base = find_baseline(record, run)
+def _ratio(record: Record, base: Record | None, energies: Mapping[str, Energy]) -> EnergyRatio | None:
     if base is None or base.cell_id == record.cell_id or base.cell_id not in energies:
         return None
     found = energy_ratio(energies[record.cell_id], energies[base.cell_id])

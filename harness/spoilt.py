@@ -20,9 +20,10 @@ class Spoilt:
 
 def spoilt_on(trials: Sequence[Trial], alive: Collection[str]) -> Spoilt:
     """The blocks of one board; `trials` are all of its cells' and twins', those that do not count included."""
-    whole = whole_blocks(trials, alive)
-    repeated = {block: why for (block, _), why in sorted(spoilt_blocks(trials).items()) if block in whole}
-    return Spoilt(repeated=repeated, given_up=hopeless_blocks(trials, whole))
+    spoilt = spoilt_blocks(trials)
+    whole = whole_blocks(trials, alive, spoilt)
+    repeated = {block: why for (block, _), why in sorted(spoilt.items()) if block in whole}
+    return Spoilt(repeated=repeated, given_up=hopeless_blocks(spoilt, whole))
 
 
 def repeated_text(spoilt: Spoilt) -> str | None:

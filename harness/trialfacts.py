@@ -74,5 +74,5 @@ PARTS = tuple(_READ)
 
 
 def parts_from_facts(facts: Facts) -> dict[str, Any]:
-    """All structured parts of a trial; None for what it has not, as in rows and journals of older versions."""
-    return {name: read(facts.get(name)) for name, read in _READ.items()}
+    """The structured parts that a trial has; most have none or one, and older rows and journals do not name them."""
+    return {name: read(facts[name]) for name, read in _READ.items() if facts.get(name) is not None}

@@ -50,9 +50,8 @@ def trial_from_row(row: Sequence[Any]) -> Trial:
     """The trial that `trial_to_row` was given, from its columns in the order of COLUMNS."""
     trial_id, cell_id, kind, block, attempt, text, warmup, samples = row
     facts: dict[str, Any] = json.loads(text)
-    parts = parts_from_facts(facts)
+    facts |= parts_from_facts(facts)
     power = trace_from_facts(facts.pop("power", None))
-    plain = {name: value for name, value in facts.items() if name not in PARTS}
     return Trial(
         trial_id=trial_id,
         cell_id=cell_id,
@@ -62,6 +61,5 @@ def trial_from_row(row: Sequence[Any]) -> Trial:
         warmup=unpack(warmup),
         samples=unpack(samples),
         power=power,
-        **parts,
-        **plain,
+        **facts,
     )

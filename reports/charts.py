@@ -205,9 +205,15 @@ def _free_place(px: float, py: float, label: str, frame: Box, obstacles: Sequenc
     near = [box for box in obstacles if box[1] < py + 60 and box[3] > py - 60]  # of many marks few can be in the way
     for dx, dy, anchor in PLACES:
         box = _text_box(px + dx, py + dy, label, anchor)
-        if _inside(box, frame) and not any(_cross(box, other) for other in near):
+        if _inside(box, frame) and not _crosses_any(box, near):
             return dx, dy, anchor
     return None
+
+
+def _crosses_any(box: Box, others: Sequence[Box]) -> bool:
+    """Asked some hundred times a mark of a crowded drawing, so it is written out."""
+    left, top, right, bottom = box
+    return any(left < c and a < right and top < d and b < bottom for a, b, c, d in others)
 
 
 def _whisker_boxes(mark: Mark, x: Axis, y: Axis) -> list[Box]:
@@ -248,10 +254,6 @@ def _text_box(px: float, py: float, text: str, anchor: str) -> Box:
 
 def _inside(box: Box, frame: Box) -> bool:
     return box[0] >= frame[0] + 2 and box[2] <= frame[2] + 10 and box[1] >= frame[1] - 6 and box[3] <= frame[3]
-
-
-def _cross(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _text(px: float, py: float, text: str, *, anchor: str, kind: str = "") -> str:

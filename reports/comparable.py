@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from .record import FIGURE_KINDS, Record, Trial
 from .stateflags import AS_SHIPPED, CONTROLLED
 
+_SORTED = json.JSONEncoder(sort_keys=True, default=str)  # made once: every cell of a run asks
+
 
 def settings_key(record: Record) -> str:
     """The runtime settings as one comparable text."""
-    return json.dumps(dict(record.settings), sort_keys=True, default=str)
+    return _SORTED.encode(dict(record.settings))
 
 
 def why_not_comparable(candidate: Record, baseline: Record) -> str | None:
@@ -41,12 +43,14 @@ def _reasons(candidate: Record, baseline: Record) -> Iterator[str]:
 
 
 def _not_as_declared(name: str, record: Record) -> Iterator[str]:
+    declared = [(key, record.settings.get(key)) for key in ("threads", "graph_optimization")]
+    asked = record.settings.get("providers") or []
     for trial in _measured(record):
-        for setting in ("threads", "graph_optimization"):
-            wanted, used = record.settings.get(setting), trial.used.get(setting)
+        for setting, wanted in declared:
+            used = trial.used.get(setting)
             if wanted is not None and used is not None and used != wanted:
                 yield f"the {name} ran with {setting.replace('_', ' ')} {used}, not with {wanted} as declared"
-        asked, used = record.settings.get("providers") or [], trial.used.get("providers")
+        used = trial.used.get("providers")
         if asked and used is not None and list(used)[: len(asked)] != list(asked):
             yield f"the {name} ran on {', '.join(used)}, not on {', '.join(asked)} as declared"
 

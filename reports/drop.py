@@ -44,7 +44,7 @@ def board_interval(accuracy: Accuracy | None) -> tuple[float, float] | None:
     if accuracy is None or accuracy.board is None or not accuracy.board_samples:
         return None
     scores = image_scores(accuracy.board_right, accuracy.board_samples)
-    if scores is not None and not np.isin(scores, (0.0, 1.0)).all():
+    if scores is not None and not (scores == np.round(scores)).all():
         return mean_interval(scores)
     if scores is None and accuracy.metric not in PROPORTIONS:
         return None

@@ -9,12 +9,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import cast
 
 from .across import AcrossModels, across_models
 from .control import Control
 from .export_schema import GROUPS, PLAIN_KEYS, SCHEMA_VERSION, UNITLESS, schema
+from .findings import Findings, findings
+from .gap import Gap
+from .kinds import SpreadOfUnits, spreads_of_units
+from .paid import Paid
 from .plain import Json, plain
 from .record import RunRecord
 from .summary import CellSummary, RunSummary, summarize
@@ -32,23 +37,29 @@ def export_schema() -> Json:
 
 
 def export_csv(run: RunRecord) -> str:
-    """One line a cell with the columns of `flat_cell`; empty = not measured."""
+    """One line a cell with the columns of `flat_cells`; empty = not measured."""
     out = io.StringIO()
     writer = csv.DictWriter(out, flat_columns(), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(flat_cell(run.run_id, cell) for cell in summarize(run).cells)
+    writer.writerows(flat_cells(summarize(run)))
     return out.getvalue()
 
 
 def flat_columns() -> list[str]:
-    """The columns of `flat_cell`, in order."""
+    """The columns of `flat_cells`, in order."""
     nested = [_column(group, key) for group, keys in GROUPS.items() for key in keys]
     return ["run_id", "cell_id", *PLAIN_KEYS, *nested]
 
 
-def flat_cell(run_id: str, cell: CellSummary) -> Json:
-    """A cell as one row: `latency_ns.median` becomes `latency_median_ns`, `accuracy.host` `accuracy_host_fraction`."""
-    nested = _cell(cell)
+def flat_cells(summary: RunSummary) -> Iterator[Json]:
+    """Each cell as a row: `latency_ns.median` becomes `latency_median_ns`, `accuracy.host` `accuracy_host_fraction`."""
+    found = findings(summary)
+    for cell in summary.cells:
+        yield _flat_cell(summary.run.run_id, cell, found[cell.record.cell_id])
+
+
+def _flat_cell(run_id: str, cell: CellSummary, found: Findings) -> Json:
+    nested = _cell(cell, found)
     row: Json = {"run_id": run_id, "cell_id": cell.record.cell_id}
     row |= {key: _flat(nested[key]) for key in PLAIN_KEYS}
     for group, keys in GROUPS.items():
@@ -57,9 +68,12 @@ def flat_cell(run_id: str, cell: CellSummary) -> Json:
     return row
 
 
+GAP_FRACTIONS = (("gap", "host"), ("gap", "board"))
+
+
 def _column(group: str, key: str) -> str:
     quantity, _, unit = group.partition("_")
-    if group == "accuracy" and key not in ("metric", "board_samples"):
+    if (group == "accuracy" and key not in ("metric", "board_samples")) or (group, key) in GAP_FRACTIONS:
         unit = "fraction"
     return f"{quantity}_{key}" + (f"_{unit}" if unit and key not in UNITLESS else "")
 
@@ -72,7 +86,7 @@ def _flat(value: object) -> object:
 
 def export_summary(summary: RunSummary) -> Json:
     """`export_json` of a run that was summarized already."""
-    run = summary.run
+    run, found = summary.run, findings(summary)
     boards = {name: plain(facts) for name, facts in run.boards.items()}
     return {
         "schema_version": SCHEMA_VERSION,
@@ -90,8 +104,9 @@ def export_summary(summary: RunSummary) -> Json:
             "boards": boards,
             "aa": {board: _aa(summary.controls.get(board)) for board in summary.boards},
             "across_models": [_across(mean) for mean in across_models(summary)],
+            "units": [_units(spread) for spread in spreads_of_units(summary)],
         },
-        "cells": [_cell(cell) for cell in summary.cells],
+        "cells": [_cell(cell, found[cell.record.cell_id]) for cell in summary.cells],
     }
 
 
@@ -119,7 +134,25 @@ def _across(mean: AcrossModels) -> Json:
     return {**asdict(mean), "models": list(mean.models), "settings": json.loads(mean.settings)}
 
 
-def _cell(cell: CellSummary) -> Json:
+def _units(spread: SpreadOfUnits) -> Json:
+    record = spread.units[0].cell.record
+    return {
+        "kind": spread.kind,
+        "model": record.model,
+        "recipe": record.recipe,
+        "runtime": record.runtime,
+        "settings": plain(record.settings),
+        "metric": "instructions" if spread.emulated else "latency_ns",
+        "medians": {unit.board: unit.median for unit in spread.units},
+        "mean": spread.mean,
+        "range_over_mean": spread.range,
+        "cv": spread.cv,
+        "within": spread.within,
+        "differ": spread.differ,
+    }
+
+
+def _cell(cell: CellSummary, found: Findings) -> Json:
     record = cell.record
     return {
         "board": record.board,
@@ -142,7 +175,26 @@ def _cell(cell: CellSummary) -> Json:
         "energy_absent": cell.energy_absent,
         "validity": _validity(cell.validity),
         "verdict": _verdict(cell),
+        "paid": None if found.paid is None else _paid(found.paid),
+        "gap": None if found.gap is None else _gap(found.gap),
     }
+
+
+def _paid(found: Paid) -> Json:
+    figures = found.figures
+    return {
+        "word": found.word.value,
+        "sentence": found.sentence,
+        "proof": list(found.proof),
+        "macs_ratio": figures.macs_ratio,
+        "bytes_ratio": figures.bytes_ratio,
+        "compressed_ratio": figures.compressed_ratio,
+        "measured_ratio": figures.measured_ratio,
+    }
+
+
+def _gap(found: Gap) -> Json:
+    return {**asdict(found), "agreement": found.agreement.value}
 
 
 def _validity(validity: Validity) -> Json:

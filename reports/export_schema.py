@@ -29,6 +29,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "validity": ("state", "reasons", "remarks"),
     "verdict": ("word", "metric", "ratio", "ci_low", "ci_high", "mde", "margin", "pairs", "comparisons", "note"),
+    "paid": ("word", "sentence", "proof", "macs_ratio", "bytes_ratio", "compressed_ratio", "measured_ratio"),
+    "gap": ("agreement", "host", "board", "samples", "differing", "host_runtime", "board_runtime"),
 }  # fmt: skip
 UNITLESS = (
     "blocks", "iterations", "class", "meter", "scope", "state", "ratio", "ratio_uncertainty", "mad_within",
@@ -97,6 +99,10 @@ def _run() -> Schema:
                 "description": "Geometric mean of a recipe's ratios over all models of the run, where each gave one.",
                 **_array(_across()),
             },
+            "units": {
+                "description": "Boards of one kind with the same file: how far the units' medians lie apart.",
+                **_array(_units()),
+            },
         }
     )
 
@@ -105,6 +111,24 @@ def _across() -> Schema:
     texts = dict.fromkeys(("board", "recipe", "runtime"), TEXT)
     numbers = {"ratio": POSITIVE, "ci_low": _or_null(POSITIVE), "ci_high": _or_null(POSITIVE), "blocks": COUNT}
     return _object({**texts, "settings": {"type": "object"}, "models": _array(TEXT), "metric": METRIC, **numbers})
+
+
+def _units() -> Schema:
+    texts = dict.fromkeys(("kind", "model", "recipe", "runtime"), TEXT)
+    share: Schema = {"type": "number", "minimum": 0}
+    return _object(
+        {
+            **texts,
+            "settings": {"type": "object"},
+            "metric": METRIC,
+            "medians": {"type": "object", "additionalProperties": POSITIVE, "minProperties": 2},
+            "mean": POSITIVE,
+            "range_over_mean": share,
+            "cv": share,
+            "within": _or_null(share),
+            "differ": _or_null({"type": "boolean"}),
+        }
+    )
 
 
 def _cell() -> Schema:
@@ -136,6 +160,8 @@ def _cell() -> Schema:
                 {"state": {"enum": ["valid", "suspect", "invalid"]}, "reasons": _array(TEXT), "remarks": _array(TEXT)}
             ),
             "verdict": _or_null(_verdict()),
+            "paid": _or_null(_paid()),
+            "gap": _or_null(_gap()),
         }
     )  # fmt: skip
     # What a count can say and what a time can say are never mixed.
@@ -189,6 +215,26 @@ def _instructions() -> Schema:
             "processes": COUNT,
         }
     )
+
+
+def _paid() -> Schema:
+    ratios = {key: _or_null(POSITIVE) for key in GROUPS["paid"] if key.endswith("_ratio")}
+    word: Schema = {"enum": ["paid", "paid in part", "did not pay", "not judged"]}
+    return {
+        "description": "Did compression pay? What the file has less of beside what the board gave; null = a baseline.",
+        **_object({"word": word, "sentence": TEXT, "proof": _array(TEXT), **ratios}),
+    }
+
+
+def _gap() -> Schema:
+    agreement: Schema = {"enum": ["same", "few-differ", "other-answer", "not-compared"]}
+    fractions = {key: _or_null(FRACTION) for key in ("host", "board")}
+    counts = {key: _or_null(COUNT) for key in ("samples", "differing")}
+    texts = {key: _or_null(TEXT) for key in ("host_runtime", "board_runtime")}
+    return {
+        "description": "Board and host on the same images; null = the board judged nothing.",
+        **_object({"agreement": agreement, **fractions, **counts, **texts}),
+    }
 
 
 def _verdict() -> Schema:

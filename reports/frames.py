@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .export import flat_cell, flat_columns
+from .export import flat_cells, flat_columns
 from .record import FIGURE_KINDS, RunRecord, Samples, TrialKind
 from .summary import summarize
 
@@ -32,7 +32,7 @@ def frames(run: RunRecord) -> Frames:
     """
     import pandas as pd  # takes half a second, which the command line must not pay
 
-    rows = [flat_cell(run.run_id, cell) for cell in summarize(run).cells]
+    rows = list(flat_cells(summarize(run)))
     types = {column: column_type(column) for column in flat_columns()}
     cells = pd.DataFrame(rows, columns=list(types)).astype(types)
     return Frames(cells=cells, samples=_samples(list(_series(run))))
@@ -40,6 +40,7 @@ def frames(run: RunRecord) -> Frames:
 
 COUNTED = (
     "_bytes", "_blocks", "_iterations", "_samples", "_processes", "_outliers", "_pairs", "_comparisons",
+    "_differing",
 )  # fmt: skip
 
 
@@ -49,6 +50,8 @@ def column_type(column: str) -> str:
         return "boolean"
     if column == "trials" or column.endswith(COUNTED):
         return "Float64" if column.startswith("instructions_cv") else "Int64"
+    if column.endswith(("_ratio", "_fraction")):
+        return "Float64"
     if column.startswith(("latency_", "instructions_", "energy_", "accuracy_", "verdict_")):
         return (
             "string"

@@ -21,6 +21,7 @@ from .compare import compare_summaries
 from .comparemoved import since_last_time
 from .gaps import failed, failures, not_measured, scope_text, state_text
 from .joules import joules
+from .kindview import kind_views
 from .matrix import matrix
 from .pick import Purpose, choices
 from .plain import plain
@@ -66,6 +67,7 @@ def render_summary(summary: RunSummary, earlier: RunSummary | None = None) -> st
         terms=TERMS,
         words_in=words_in,
         boards=boards,
+        kinds=kind_views(summary, chosen),
         since=None if earlier is None else since_last_time(compare_summaries(earlier, summary)),
         failed=[(cell, labels[cell.record.cell_id]) for cell in failed(summary)],
         artifacts=_artifacts(summary),
@@ -133,12 +135,12 @@ def _environment() -> Environment:
     return environment
 
 
-def _artifacts(summary: RunSummary) -> list[tuple[str, str, str]]:
-    """(model, recipe, sha256) of each distinct file, in the order of the plan."""
+def _artifacts(summary: RunSummary) -> list[tuple[str, str, str, str]]:
+    """(model, recipe, sha256, where it lies) of each distinct file, in the order of the plan."""
     found = [
-        (cell.record.model, cell.record.recipe, cell.record.artifact.sha256)
+        (cell.record.model, cell.record.recipe, artifact.sha256, artifact.path or "not recorded")
         for cell in summary.cells
-        if cell.record.artifact is not None
+        if (artifact := cell.record.artifact) is not None
     ]
     return list(dict.fromkeys(found))
 

@@ -46,25 +46,36 @@ class PaidTable:
 def paid_table(cells: Sequence[tuple[str, CellSummary]], board: Mapping[str, Any], *, boards: int) -> PaidTable | None:
     """The table of one of `boards` boards; None where nothing is compared. Baselines and what was judged come first
     where not all rows have room, in the order given."""
-    rows = paid_rows(cells, board)
-    if not rows:
+    judged = _judged(cells, board)
+    if not judged:
         return None
     room = max(LEAST_ROWS, ROWS_OF_A_PAGE // max(1, boards))
-    ranked = sorted(rows, key=lambda row: row.paid is not None and row.paid.word is Payoff.NOT_JUDGED)
-    kept = {id(row) for row in ranked[:room]}
-    return PaidTable(rows=tuple(row for row in rows if id(row) in kept), left_out=len(rows) - len(kept))
+    places = range(len(judged))
+    kept = set(sorted(places, key=lambda place: _last(judged[place][2]))[:room])
+    rows = tuple(_row(*judged[place]) for place in places if place in kept)  # only what is shown is put into words
+    return PaidTable(rows=rows, left_out=len(judged) - len(kept))
 
 
 def paid_rows(cells: Sequence[tuple[str, CellSummary]], board: Mapping[str, Any]) -> tuple[PaidRow, ...]:
     """The rows of one board, in the order given; empty where nothing is compared. `board` are the board's facts."""
+    return tuple(_row(*judged) for judged in _judged(cells, board))
+
+
+def _judged(
+    cells: Sequence[tuple[str, CellSummary]], board: Mapping[str, Any]
+) -> list[tuple[str, CellSummary, Paid | None]]:
     by_id = {cell.record.cell_id: cell for _, cell in cells}
     if all(cell.baseline for _, cell in cells):
-        return ()
-    return tuple(
-        _row(label, cell, None if cell.baseline else paid(cell, by_id.get(cell.baseline_cell or ""), board))
+        return []
+    return [
+        (label, cell, None if cell.baseline else paid(cell, by_id.get(cell.baseline_cell or ""), board))
         for label, cell in cells
         if cell.record.artifact is not None
-    )
+    ]
+
+
+def _last(found: Paid | None) -> bool:
+    return found is not None and found.word is Payoff.NOT_JUDGED
 
 
 def _row(label: str, cell: CellSummary, found: Paid | None) -> PaidRow:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median  # of few values; numpy takes ten times as long for those
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +67,10 @@ def _of_one_size(samples: NDArray[np.float64]) -> Iterator[ProcessShape]:
     slopes = rank_correlations(samples) if enough else [(None, None)] * len(samples)
     lags, changes = (lag1_autocorrelations(samples), _changes(samples)) if enough else (none, none)
     outliers = beyond_fences(samples)
-    for row, (median, mean) in enumerate(zip(medians.tolist(), means.tolist(), strict=True)):
+    for row, (middle, mean) in enumerate(zip(medians.tolist(), means.tolist(), strict=True)):
         spread = spreads[row]
         yield ProcessShape(
-            median_ns=median,
+            median_ns=middle,
             mad_ns=mads[row],
             cv=None if spread is None or mean == 0 else spread / mean,
             lag1=lags[row],
@@ -117,10 +118,10 @@ def drift_within(processes: Sequence[ProcessShape]) -> float | None:
     trends = sum(int(math.copysign(1, one.slope)) for one in processes if one.sloped and one.slope is not None)
     if not changes or abs(trends) * 2 <= len(changes):
         return None
-    return float(np.median(changes))
+    return float(median(changes))
 
 
 def typical_lag1(shapes: Sequence[ProcessShape]) -> float | None:
     """The median over processes; None where none has one."""
     known = [one.lag1 for one in shapes if one.lag1 is not None]
-    return float(np.median(known)) if known else None
+    return float(median(known)) if known else None

@@ -69,8 +69,10 @@ def flags(trial: Trial, profile: str) -> tuple[Flag, ...]:
         raise ValueError(f"there is no profile {profile!r}; allowed: {CONTROLLED}, {AS_SHIPPED}")
     if trial.kind is not TrialKind.LATENCY:
         return ()
-    column = 0 if profile == CONTROLLED else 1
     found = [*_stopped(trial), *_of_states(trial.state_before, trial.state_after)]
+    if not found:
+        return ()
+    column = 0 if profile == CONTROLLED else 1
     return tuple(Flag(rule=rule, text=text, effect=EFFECTS[rule][column]) for rule, text in found)
 
 
@@ -78,13 +80,10 @@ def flags_by_block(trials: Iterable[Trial], profile: str) -> dict[tuple[int, int
     """(block, attempt) -> what its processes show, each finding with the cell it was made in; quiet ones are absent."""
     found: dict[tuple[int, int], tuple[Flag, ...]] = {}
     for trial in trials:
-        mine = tuple(
-            Flag(rule=flag.rule, text=f"{trial.cell_id}: {flag.text}", effect=flag.effect)
-            for flag in flags(trial, profile)
-        )
-        if mine:
+        for flag in flags(trial, profile):
             key = (trial.block, trial.attempt)
-            found[key] = (*found.get(key, ()), *mine)
+            mine = Flag(rule=flag.rule, text=f"{trial.cell_id}: {flag.text}", effect=flag.effect)
+            found[key] = (*found.get(key, ()), mine)
     return found
 
 

@@ -34,7 +34,7 @@ class Estimate:
 def as_values(values: Sequence[float] | Values) -> Values:
     """The values as a flat float64 array; raises ValueError on none at all or on one that is not finite."""
     array = np.asarray(values, dtype=np.float64).ravel()
-    if array.size == 0 or not np.all(np.isfinite(array)):
+    if array.size == 0 or not np.isfinite(array).all():
         raise ValueError("statistics need at least one value, all of them finite")
     return array
 
@@ -53,7 +53,7 @@ def median_estimate(values: Sequence[float] | Values, alpha: float = ALPHA) -> E
         if tail > alpha / 2:
             break
         outside = k
-    centre = float(np.median(ordered))
+    centre = float(ordered[(n - 1) // 2] + ordered[n // 2]) / 2
     if outside < 0:
         return Estimate(centre, None, None, n)
     return Estimate(centre, float(ordered[outside]), float(ordered[n - 1 - outside]), n)
@@ -179,8 +179,11 @@ def benjamini_hochberg(p_values: Mapping[str, float]) -> dict[str, float]:
 def coefficient_of_variation(values: Sequence[float] | Values) -> float | None:
     """Sample standard deviation over the mean; None for fewer than two values or a mean of zero."""
     v = as_values(values)
-    mean = float(np.mean(v))
-    return float(np.std(v, ddof=1)) / mean if v.size > 1 and mean != 0 else None
+    mean = float(v.sum()) / v.size
+    if v.size < 2 or mean == 0:
+        return None
+    away = v - mean
+    return math.sqrt(float((away * away).sum()) / (v.size - 1)) / mean
 
 
 def wilson_interval(fraction: float, n: int, alpha: float = ALPHA) -> tuple[float, float]:

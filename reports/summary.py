@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .comparable import settings_key, why_not_comparable
@@ -23,6 +23,8 @@ from .verdict import (
     judge_counts,
     judge_times,
 )
+
+_Candidates = dict[tuple[str, str, str], list[Record]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,16 +107,18 @@ def summarize(run: RunRecord) -> RunSummary:
     """Compute every figure of a run once."""
     aa = controls(run.records)
     times = latencies(run.records)
+    bases = find_baselines(run)
     plain = {
-        record.cell_id: _without_verdict(record, run, time, aa.get(record.board))
-        for record, time in zip(run.records, times, strict=True)
+        record.cell_id: _without_verdict(record, run, time, aa.get(record.board), base)
+        for record, time, base in zip(run.records, times, bases, strict=True)
     }
     judged = _judge(run, plain, aa)
     return RunSummary(run=run, controls=aa, cells=tuple(judged[record.cell_id] for record in run.records))
 
 
-def _without_verdict(record: Record, run: RunRecord, time: Latency | None, control: Control | None) -> CellSummary:
-    base = find_baseline(record, run)
+def _without_verdict(
+    record: Record, run: RunRecord, time: Latency | None, control: Control | None, base: Record | None
+) -> CellSummary:
     count, peak = instructions(record), memory(record)
     accuracy = record.accuracy
     return CellSummary(
@@ -135,30 +139,34 @@ def _without_verdict(record: Record, run: RunRecord, time: Latency | None, contr
     )
 
 
-def find_baseline(record: Record, run: RunRecord) -> Record | None:
-    """The cell that this one is compared with: same board, model, settings, the baseline's recipe.
+def find_baselines(run: RunRecord) -> list[Record | None]:
+    """The cell that each one of a run is compared with: same board, model, settings, the baseline's recipe.
 
     The same runtime is preferred; a candidate whose runtime has no baseline is compared with that of another runtime.
     Where the board cannot run the baseline at all, its stand-in is: the same model in another file format.
     """
-    own = _compared_with(record, run, run.baseline_recipe)
-    if run.stand_in_recipe is None or (own is not None and own.outcome is not Outcome.UNSUPPORTED):
+    keys = [(record.board, record.model, settings_key(record)) for record in run.records]
+    owns, stand_ins = _Candidates(), _Candidates()
+    for record, key in zip(run.records, keys, strict=True):
+        if record.recipe == run.baseline_recipe:
+            owns.setdefault(key, []).append(record)
+        if record.recipe == run.stand_in_recipe:
+            stand_ins.setdefault(key, []).append(record)
+    return [
+        _baseline(_nearest(record, owns.get(key, ())), _nearest(record, stand_ins.get(key, ())))
+        for record, key in zip(run.records, keys, strict=True)
+    ]
+
+
+def _baseline(own: Record | None, stand_in: Record | None) -> Record | None:
+    if stand_in is None or stand_in.outcome is Outcome.UNSUPPORTED:
         return own
-    other = _compared_with(record, run, run.stand_in_recipe)
-    return own if other is None or other.outcome is Outcome.UNSUPPORTED else other
+    return stand_in if own is None or own.outcome is Outcome.UNSUPPORTED else own
 
 
-def _compared_with(record: Record, run: RunRecord, recipe: str) -> Record | None:
-    best: Record | None = None
-    rank = (True, True)
-    for other in run.records:  # the cheapest question first: every cell of a run asks it of every other
-        if other.recipe != recipe or other.board != record.board or other.model != record.model:
-            continue
-        if settings_key(other) == settings_key(record):
-            mine = (other.runtime != record.runtime, other.outcome is not Outcome.OK)
-            if best is None or mine < rank:
-                best, rank = other, mine
-    return best
+def _nearest(record: Record, candidates: Sequence[Record]) -> Record | None:
+    """The first with the same runtime and figures, else the next best."""
+    return min(candidates, key=lambda one: (one.runtime != record.runtime, one.outcome is not Outcome.OK), default=None)
 
 
 def _judge(run: RunRecord, cells: Mapping[str, CellSummary], aa: Mapping[str, Control]) -> dict[str, CellSummary]:

@@ -15,6 +15,7 @@ from .statistics import normal_cdf
 # q^n + n q^(n-1) (1-q) <= 0.01. MLPerf LoadGen's early stopping asks for the same numbers (one overlatency query).
 LEAST_ITERATIONS = {90: 64, 95: 130, 99: 662}
 DRIFT_P = 0.01
+FEW = 30  # values for which the way through numpy takes longer than the sum itself
 LEAST_SAMPLES = 20  # below, the order of a process's samples tells nothing
 
 
@@ -39,12 +40,26 @@ def percentiles(processes: Sequence[NDArray[np.int64]]) -> dict[int, float | Non
     if iterations < min(LEAST_ITERATIONS.values()):
         return dict.fromkeys(LEAST_ITERATIONS)
     values = np.concatenate(filled)
+    if all(samples.size == filled[0].size for samples in filled):
+        values.sort()
+        return _of_equal_weight(values, len(filled))
     weights = np.concatenate([np.full(samples.size, 1 / samples.size) for samples in filled])
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])
     return {
         percent: float(values[order[int(np.argmax(reached >= percent / 100 * len(filled) - 1e-9))]])
         if iterations >= least
+        else None
+        for percent, least in LEAST_ITERATIONS.items()
+    }
+
+
+def _of_equal_weight(ordered: NDArray[np.int64], processes: int) -> dict[int, float | None]:
+    """The percentiles of values that all weigh the same, which is the usual case: a place in their order."""
+    per_process = ordered.size // processes
+    return {
+        percent: float(ordered[math.ceil((percent / 100 * processes - 1e-9) * per_process) - 1])
+        if ordered.size >= least
         else None
         for percent, least in LEAST_ITERATIONS.items()
     }
@@ -77,7 +92,23 @@ def beyond_fences(rows: NDArray[np.float64]) -> list[tuple[int, int]]:
 
 def rank_correlation(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
     """Spearman's correlation of the values with their order, and its two-sided p by the normal approximation."""
+    if len(values) <= FEW and len(set(values)) == len(values):
+        return _of_few(values)
     return rank_correlations(np.asarray(values, dtype=np.float64)[None, :])[0]
+
+
+def _of_few(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
+    """The same of a few values without ties, by the squares of how far each stands from its rank."""
+    n = len(values)
+    if n < 4:
+        return 0.0, 1.0
+    order = sorted(range(n), key=lambda place: values[place])
+    rho = 1 - 6 * sum((place - rank) ** 2 for rank, place in enumerate(order)) / (n * (n * n - 1))
+    return rho, _p_of_rank_correlation(rho, n)
+
+
+def _p_of_rank_correlation(rho: float, n: int) -> float:
+    return min(1.0, 2 * normal_cdf(-abs(rho) * math.sqrt(n - 1)))
 
 
 def rank_correlations(rows: NDArray[np.float64]) -> list[tuple[float, float]]:
@@ -90,7 +121,7 @@ def rank_correlations(rows: NDArray[np.float64]) -> list[tuple[float, float]]:
     time = np.arange(n) - (n - 1) / 2
     scale = np.sqrt((ranks * ranks).sum(axis=1) * float(time @ time))
     rhos = np.clip(ranks @ time / np.where(scale == 0, 1, scale), -1, 1).tolist()
-    return [(rho, min(1.0, 2 * normal_cdf(-abs(rho) * math.sqrt(n - 1)))) for rho in rhos]
+    return [(rho, _p_of_rank_correlation(rho, n)) for rho in rhos]
 
 
 def _mid_ranks(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 from .control import Control
 from .detectable import processes_for
 from .figures import Instructions, Latency
 from .record import Accuracy, Outcome, Record, RunRecord
 from .stateflags import AS_SHIPPED, CONTROLLED, Effect, in_words
-from .statistics import blocks_needed, coefficient_of_variation
+from .statistics import blocks_needed
 from .tails import DRIFT_P, rank_correlation
 from .verdict import LEAST_PROCESSES, TIME_MARGIN
 
@@ -77,12 +75,11 @@ def _of_latency(time: Latency, planned: int | None) -> Iterator[str]:
         yield f"only {time.blocks} of {planned} planned blocks"
     if time.blocks < needed:
         yield f"{time.blocks} blocks: a 95 % interval needs at least {needed}"
-    medians = np.array(list(time.block_medians_ns.values()))
-    spread = coefficient_of_variation(medians)
+    medians, spread = list(time.block_medians_ns.values()), time.cv_blocks
     if spread is not None and spread >= SPREAD:
         yield f"block medians vary by {100 * spread:.0f} % (standard deviation over mean)"
-    mean = float(medians.mean())
-    if np.any(np.abs(medians / mean - 1) >= FAR_OFF):
+    mean = sum(medians) / len(medians)
+    if any(abs(median / mean - 1) >= FAR_OFF for median in medians):
         yield "a block's median is more than 50 % away from the mean of all"
     rho, p = rank_correlation(medians)
     if p < DRIFT_P:

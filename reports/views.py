@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .across import across_models
+from .boardstate import board_state
 from .charts import MANY, Mark, trade_off
 from .control import Control
 from .explore import Pair, every_pair, possible_pairs
@@ -196,7 +197,7 @@ def _board(
         control_text=control_text(control, board),
         across=across,
         pairs=pairs,
-        facts=tuple(flatten(told)),
+        facts=(*flatten(told), *board_state(record for _, record in records)),
         operators=operator_views(labelled),
         counters=counter_lines(labelled),
         sustained=sustained_lines(labelled),

@@ -25,7 +25,9 @@ _CPU = "/sys/devices/system/cpu"
 _FILES = (
     f"{CMDLINE} /proc/sys/kernel/perf_event_paranoid",  # cpuinfo, meminfo and os-release are outputs of probes
     "/proc/device-tree/model /proc/device-tree/compatible",
+    "/proc/device-tree/chosen/bootloader/version /proc/device-tree/chosen/u-boot,version",
     "/sys/class/dmi/id/sys_vendor /sys/class/dmi/id/product_name /sys/class/dmi/id/board_name",
+    "/sys/class/dmi/id/bios_vendor /sys/class/dmi/id/bios_version /sys/class/dmi/id/bios_date",
     f"{_CPU}/online {_CPU}/possible {_CPU}/cpu[0-9]*/cpu_capacity {_CPU}/cpu[0-9]*/topology/*_id",
     f"{_CPU}/cpu[0-9]*/cache/index*/level {_CPU}/cpu[0-9]*/cache/index*/type {_CPU}/cpu[0-9]*/cache/index*/size",
     f"{_CPU}/cpu[0-9]*/cache/index*/shared_cpu_list",
@@ -40,6 +42,7 @@ _FILES = (
 # Each is asked only where it is installed. `tegrastats` never ends by itself.
 _TOOLS = {
     "lscpu": "lscpu",
+    "vcgencmd version": "vcgencmd version",
     "vcgencmd measure_temp": "vcgencmd measure_temp",
     "vcgencmd get_throttled": "vcgencmd get_throttled",
     "vcgencmd pmic_read_adc": "vcgencmd pmic_read_adc",

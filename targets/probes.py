@@ -200,6 +200,22 @@ def _virtual_machine(said: Mapping[str, str]) -> str | None:
     return "virtual machine" if "xen" in said or "flag" in said else None
 
 
+def parse_firmware(output: str) -> str | None:
+    """What starts the board and keeps working beneath its kernel, from lines `key value`; None where nothing tells.
+
+    Sources: a Raspberry Pi's EEPROM (`chosen/bootloader/version` of the device tree) and `vcgencmd version`, which
+    prints `version HASH (release)` on its last line; U-Boot's `chosen/u-boot,version`; the BIOS or UEFI of the DMI.
+    """
+    lines = re.findall(r"^(eeprom|videocore|u-boot|bios) (.+)$", output.replace("\0", ""), re.MULTILINE)
+    said = {key: " ".join(value.split()) for key, value in lines}
+    if "videocore" in said:
+        version = re.search(r"\bversion (\S+)", said.pop("videocore"))
+        said |= {"videocore": version[1]} if version else {}
+    names = {"eeprom": "EEPROM", "videocore": "VideoCore", "u-boot": "U-Boot", "bios": "BIOS"}
+    found = [f"{name} {said[key]}" for key, name in names.items() if said.get(key, "").isprintable() and said.get(key)]
+    return ", ".join(found) or None
+
+
 def is_virtual_machine(virtualization: str | None) -> bool:
     """Whether the fact `virtualization` names a machine that is itself made by software; a container alone is none."""
     return virtualization is not None and ("virtual machine" in virtualization or "virt machine" in virtualization)
@@ -213,6 +229,13 @@ _VIRTUALIZATION = (
     '[ -n "$d" ] && echo dmi "$d"; [ -r /sys/hypervisor/type ] && echo xen $(cat /sys/hypervisor/type); '
     "grep -q -m1 '^flags.* hypervisor' /proc/cpuinfo && echo flag hypervisor; :"
 )
+_FIRMWARE = (
+    "c=/proc/device-tree/chosen; d=/sys/class/dmi/id; "
+    '[ -r $c/bootloader/version ] && echo "eeprom $(tr -d "\\0" <$c/bootloader/version)"; '
+    '[ -r $c/u-boot,version ] && echo "u-boot $(tr -d "\\0" <$c/u-boot,version)"; '
+    'v=$(vcgencmd version | tr "\\n" " ") && [ -n "$v" ] && echo "videocore $v"; '
+    'b=$(cat $d/bios_vendor $d/bios_version $d/bios_date | tr "\\n" " ") && [ -n "$b" ] && echo "bios $b"; :'
+)
 _TEMPERATURES = (
     'for z in /sys/class/thermal/thermal_zone*; do t=$(cat "$z/temp") && echo "$(cat "$z/type") $t"; done; :'
 )
@@ -222,6 +245,7 @@ FIXED_PROBES = (
     Probe("machine", "uname -m", parse_text),
     Probe("os", "cat /etc/os-release", parse_os_release),
     Probe("model", "cat /proc/device-tree/model || cat /sys/class/dmi/id/product_name", parse_text),
+    Probe("firmware", _FIRMWARE, parse_firmware),
     Probe("cpu_models", "cat /proc/cpuinfo", cpu_models),
     Probe("isa", "cat /proc/cpuinfo", cpu_features),
     Probe("cores", "cat /sys/devices/system/cpu/online", parse_cores),

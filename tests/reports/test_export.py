@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import jsonschema
 import pytest
 from hilbench.reports.export import export_csv, export_json, export_schema, flat_columns
 from hilbench.reports.export_schema import GROUPS
+from hilbench.reports.page import render
 from hilbench.reports.record import RunRecord
 
 from .synthetic import A72, HOSTILE, PI, all_failed, mixed, run, without_data
@@ -150,3 +152,38 @@ def test_csv_and_json_give_the_same_figures() -> None:
 
 def test_csv_of_a_run_without_cells_is_its_header() -> None:
     assert export_csv(replace(run(), records=())).strip().split(",") == flat_columns()
+
+
+@pytest.mark.parametrize("make", RUNS)
+def test_every_cell_says_what_the_page_finds_of_it(make: Callable[[], RunRecord]) -> None:
+    whole = make()
+    for c in exported(make)["cells"]:
+        assert (c["paid"] is None) == (c["recipe"] == "fp32" or c["artifact"] is None)
+        assert (c["gap"] is None) == (c["accuracy"] is None or c["accuracy"]["board"] is None)
+    assert len(whole.records) == len(exported(make)["cells"])
+
+
+def test_findings_are_those_of_the_page_for_every_cell() -> None:
+    whole = run(boards=(PI,))
+    gained = cell(exported(lambda: whole), "pi5", "int8-static")
+    assert gained["paid"]["word"] == "paid"
+    assert gained["paid"]["measured_ratio"] == pytest.approx(0.52, abs=0.01)
+    assert gained["paid"]["sentence"] in html.unescape(render(whole))
+    differing = tuple(
+        replace(r, accuracy=replace(r.accuracy, agreement=0.9)) if r.recipe == "fp16" and r.accuracy else r
+        for r in whole.records
+    )
+    gap = cell(exported(lambda: replace(whole, records=differing)), "pi5", "fp16")["gap"]
+    assert (gap["agreement"], gap["differing"], gap["samples"]) == ("other-answer", 10, 100)
+    assert gap["board_runtime"] == "onnxruntime 1.32.0"
+
+
+def test_top_5_is_on_the_page_where_it_was_judged() -> None:
+    whole = run(boards=(PI,))
+    assert "top-5" not in render(whole)
+    judged = tuple(
+        replace(r, accuracy=replace(r.accuracy, host_top5=0.9977, board_top5=0.991)) if r.accuracy else r
+        for r in whole.records
+    )
+    page = render(replace(whole, records=judged))
+    assert page.count("<small>top-5 99.77\u202f%</small>") == page.count("<small>top-5 99.1\u202f%</small>") == 6

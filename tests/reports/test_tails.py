@@ -51,3 +51,13 @@ def test_drift_is_reported_when_most_processes_show_it() -> None:
     assert drift_within(shapes(steady)) is None
     assert drift_within(shapes(rising)) == pytest.approx(0.0375, abs=0.01)
     assert drift_within(shapes([*rising[:2], *steady[:4]])) is None
+
+
+@pytest.mark.parametrize(("processes", "size"), [(1, 64), (1, 700), (7, 100), (10, 100), (13, 77), (30, 23)])
+def test_percentiles_of_equal_processes_are_the_nearest_rank_of_all(processes: int, size: int) -> None:
+    rng = np.random.default_rng(processes)
+    samples = [rng.integers(1, 10**9, size) for _ in range(processes)]
+    ordered = sorted(int(value) for one in samples for value in one)
+    for percent, least in LEAST_ITERATIONS.items():
+        rank = -(-percent * len(ordered) // 100)  # the least whole number that is not below
+        assert percentiles(samples)[percent] == (ordered[rank - 1] if len(ordered) >= least else None)

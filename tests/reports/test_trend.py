@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hilbench.reports.trend import Series, Trend, trend
@@ -94,3 +95,11 @@ def test_the_json_has_every_point_and_says_what_was_left_out(upgraded: Trend) ->
 def test_no_run_and_one_run_have_a_page() -> None:
     assert "no run" in render_trend(trend("demo", []))
     assert "too few to show a change" in render_trend(trend("demo", nightly([PI], runs=1)))
+
+
+def test_new_firmware_begins_a_segment_as_a_new_kernel_does() -> None:
+    runs = [
+        replace(one, boards={name: {**told, "firmware": f"EEPROM {night // 7}"} for name, told in one.boards.items()})
+        for night, one in enumerate(nightly([PI], runs=14))
+    ]
+    assert edges(trend("demo", runs), "pi5") == ["2026-11-08, run 20261108-0100-aaaa: firmware EEPROM 0 → EEPROM 1"]

@@ -205,6 +205,7 @@ def test_tools_are_asked_where_they_are_and_one_that_never_ends_gives_a_line(
             "lscpu",
             "nvpmodel",
             "tegrastats",
+            "vcgencmd version",
             "vcgencmd measure_temp",
             "vcgencmd get_throttled",
             "vcgencmd pmic_read_adc",
