@@ -10,7 +10,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from .databasecopy import keep_copy
 from .databaseurl import driver_url, shown
 from .errors import StoreError
 from .progress import Say
@@ -130,40 +130,20 @@ class Database:
         from alembic import command
         from alembic.config import Config
 
-        kept: Path | None = None
+        kept: str | None = None
         # One process at a time; alembic finds nothing to do where another one was first.
         with self._writing.begin() as connection:
             if self.dialect == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            if self._version(connection) not in (None, HEAD):
-                kept = self._keep_copy(connection)
+            version = self._version(connection)
+            if version not in (None, HEAD):
+                kept = keep_copy(connection, self.name, version)
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
             config.attributes["connection"] = connection
             command.upgrade(config, HEAD)
         if kept is not None and self._say is not None:
             self._say(f"the store {self.name} was brought to this version of hilbench; as it was before: {kept}")
-
-    def _keep_copy(self, connection: sa.Connection) -> Path | None:
-        """Copy a SQLite file before its schema is changed; a server's database is its keepers' to copy.
-
-        Nobody else can change it meanwhile: the transaction that migrates has begun. A copy is never overwritten.
-        """
-        if self.dialect != "sqlite" or self._engine.url.database in (None, "", ":memory:"):
-            return None
-        file, version = Path(str(self._engine.url.database)), self._version(connection)
-        names = (f"{file.name}.schema-{version}{f'-{number}' if number else ''}.bak" for number in range(1000))
-        copy = next(path for path in map(file.with_name, names) if not path.exists())
-        partial = copy.with_name(copy.name + ".part")
-        try:
-            with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(partial)) as target:
-                source.backup(target)
-            partial.replace(copy)
-        except (OSError, sqlite3.Error) as error:
-            if partial.is_file():
-                partial.unlink()
-            raise StoreError(f"the store {self.name} is left as it is: no copy of it could be made: {error}") from error
-        return copy
 
     def _version(self, connection: sa.Connection) -> str | None:
         """The version of the schema; None in a database without any."""

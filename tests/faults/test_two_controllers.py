@@ -22,7 +22,8 @@ from .test_run_over_ssh import inventory
 pytestmark = pytest.mark.timeout(300)
 
 TTL_S = 6
-PLAN_ON_BOARD = PLAN.replace("[fp32, int8-static]", "[fp32]").replace("[a72]", "[board]")
+BLOCKS = 4
+PLAN_ON_BOARD = PLAN.replace("[fp32, int8-static]", "[fp32]").replace("[a72]", "[board]") + f"blocks: {BLOCKS}\n"
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def test_the_second_waits_says_who_has_the_board_and_gets_it_after_the_first_was
     assert again.returncode == 0, again.stderr
     assert "taking over the job" in again.stderr
     assert "was stopped, as by somebody who took the board meanwhile" in again.stderr
-    assert [cell["latency_ns"]["blocks"] for cell in one.export()["cells"]] == [6]
+    assert [cell["latency_ns"]["blocks"] for cell in one.export()["cells"]] == [BLOCKS]
     fault("two-controllers", seen=sentence(said, "waiting up to"), before=before, after=stored(one.folder))
 
 
