@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +37,7 @@ _POSTGRESQL_OPTIONS = {
     "client_encoding": "utf8",
 }
 _MIGRATION_LOCK = 0x68696C62  # any number that nobody else takes: "hilb"
+_TURN_LOCK = 0x7475726E  # "turn", beside a number for its name
 # SQLSTATE: connection lost, server going down or coming up, too many connections, serialisation, deadlock, lock.
 _TRANSIENT_STATES = ("08", "57P01", "57P02", "57P03", "53300", "40001", "40P01", "55P03")
 _TRANSIENT_REFUSALS = (
@@ -89,6 +91,17 @@ class Database:
                 return work(connection, again)
 
         return self._patiently(attempt)
+
+    def in_turn(self, connection: sa.Connection, name: str) -> None:
+        """Wait, inside a `write`, until no other transaction has the turn of this name, and have it until the end.
+
+        What is numbered in turn can be seen in the order of its numbers: SQLite has one writer anyway, but PostgreSQL
+        would show a number that was drawn later and committed earlier before the other one.
+        """
+        if self.dialect == "postgresql":
+            key = zlib.crc32(name.encode()) - 2**31
+            lock = sa.func.pg_advisory_xact_lock(sa.cast(_TURN_LOCK, sa.Integer), sa.cast(key, sa.Integer))
+            connection.execute(sa.select(lock))
 
     def close(self) -> None:
         """Close the connections that are kept open."""

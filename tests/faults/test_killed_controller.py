@@ -14,9 +14,8 @@ from .conftest import PLAN, Lab, wait_for_processes
 pytestmark = pytest.mark.timeout(300)
 
 LOCAL = "boards:\n  a72: {connection: local, workdir: %s/work}\n"
-BLOCKS = 4
-PLAN_TIMED = PLAN + f"blocks: {BLOCKS}\n"
-PLAN_FP32 = PLAN_TIMED.replace("[fp32, int8-static]", "[fp32]")
+FP32_BLOCKS = 4
+PLAN_FP32 = PLAN.replace("[fp32, int8-static]", "[fp32]") + f"blocks: {FP32_BLOCKS}\n"
 
 
 def attempts(lab: Lab) -> list[tuple[int, int]]:
@@ -37,8 +36,8 @@ def test_after_sigkill_the_next_controller_takes_over_the_job_and_nothing_is_mea
     assert again.returncode == 0, again.stderr
     assert "taking over the job" in again.stderr
     (cell,) = lab.export()["cells"]
-    assert cell["latency_ns"]["blocks"] == BLOCKS
-    assert attempts(lab) == [(block, 1) for block in range(BLOCKS)]
+    assert cell["latency_ns"]["blocks"] == FP32_BLOCKS
+    assert attempts(lab) == [(block, 1) for block in range(FP32_BLOCKS)]
     assert not list((lab.folder / "work").rglob("journal.jsonl")), "what was collected is removed from the board"
 
 
@@ -59,7 +58,7 @@ def test_two_controllers_never_work_on_one_run(lab: Lab) -> None:
 
 
 def test_an_interrupted_block_of_a_real_board_is_repeated_as_a_whole(lab: Lab) -> None:
-    lab.write(inventory=LOCAL % lab.folder, plan=PLAN_TIMED)
+    lab.write(inventory=LOCAL % lab.folder, plan=PLAN)
     first = lab.start("run", "plan.yaml")
     wait_for_processes(first, "a72", 9)  # two checks, two memory processes, one block of three, two of the second
     time.sleep(0.5)
@@ -68,10 +67,10 @@ def test_an_interrupted_block_of_a_real_board_is_repeated_as_a_whole(lab: Lab) -
     done = lab.run("run", "plan.yaml", "--json")
     assert json.loads(done.stdout)["state"] == "finished"
     exported = lab.export()
-    assert {cell["latency_ns"]["blocks"] for cell in exported["cells"]} == {BLOCKS}
+    assert {cell["latency_ns"]["blocks"] for cell in exported["cells"]} == {6}
     by_block = attempts(lab)
-    whole = [block for block in range(BLOCKS) if by_block.count((block, 1)) == 2]
-    repeated = [block for block in range(BLOCKS) if by_block.count((block, 2)) == 2]
+    whole = [block for block in range(6) if by_block.count((block, 1)) == 2]
+    repeated = [block for block in range(6) if by_block.count((block, 2)) == 2]
     assert whole
     assert repeated
-    assert sorted({*whole, *repeated}) == list(range(BLOCKS))
+    assert sorted({*whole, *repeated}) == list(range(6))
