@@ -30,14 +30,17 @@ for _signal, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 
 # A file stays in one process: the longest begin first, so that at the end no process waits for the last one of them.
 LONGEST_FIRST = (
+    "emulated/test_bare_board.py",
     "faults/test_run_on_emulated_board.py",
     "browser/test_web_path.py",
+    "emulated/test_agent_emulated.py",
     "faults/test_queue.py",
     "faults/test_fault_emulated.py",
     "faults/test_board_add.py",
     "faults/test_fault_connection.py",
     "targets/test_connection_contract.py",
     "faults/test_two_controllers.py",
+    "emulated/test_armhf_emulated.py",
     "faults/test_killed_controller.py",
     "harness/test_gated.py",
     "harness/test_engine.py",
