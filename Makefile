@@ -15,10 +15,11 @@ demo-lean:
 	@sh scripts/setup.sh lean
 	@.venv/bin/hilbench run plans/lean.yaml --new
 
-# Two processes, because half of the time a test waits for a board; a file stays in one process, with its fixtures.
+# A process more than processors, as tests often wait for a board; a file stays in one process, with its fixtures, and
+# the files begin in the order of tests/conftest.py, not with those of the most tests.
 test:
 	@sh scripts/setup.sh test
-	@.venv/bin/pytest -n 2 --dist loadfile
+	@.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # Part of `make test`: what happens to boards, connections and controllers, with a line for each fault at the end.
 test-faults:

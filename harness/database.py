@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import zlib
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from .databasecopy import keep_copy
 from .databaseurl import driver_url, shown
 from .errors import StoreError
 from .progress import Say
@@ -36,6 +37,7 @@ _POSTGRESQL_OPTIONS = {
     "client_encoding": "utf8",
 }
 _MIGRATION_LOCK = 0x68696C62  # any number that nobody else takes: "hilb"
+_TURN_LOCK = 0x7475726E  # "turn", beside a number for its name
 # SQLSTATE: connection lost, server going down or coming up, too many connections, serialisation, deadlock, lock.
 _TRANSIENT_STATES = ("08", "57P01", "57P02", "57P03", "53300", "40001", "40P01", "55P03")
 _TRANSIENT_REFUSALS = (
@@ -90,6 +92,17 @@ class Database:
 
         return self._patiently(attempt)
 
+    def in_turn(self, connection: sa.Connection, name: str) -> None:
+        """Wait, inside a `write`, until no other transaction has the turn of this name, and have it until the end.
+
+        What is numbered in turn can be seen in the order of its numbers: SQLite has one writer anyway, but PostgreSQL
+        would show a number that was drawn later and committed earlier before the other one.
+        """
+        if self.dialect == "postgresql":
+            key = zlib.crc32(name.encode()) - 2**31
+            lock = sa.func.pg_advisory_xact_lock(sa.cast(_TURN_LOCK, sa.Integer), sa.cast(key, sa.Integer))
+            connection.execute(sa.select(lock))
+
     def close(self) -> None:
         """Close the connections that are kept open."""
         self._engine.dispose()
@@ -130,40 +143,20 @@ class Database:
         from alembic import command
         from alembic.config import Config
 
-        kept: Path | None = None
+        kept: str | None = None
         # One process at a time; alembic finds nothing to do where another one was first.
         with self._writing.begin() as connection:
             if self.dialect == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            if self._version(connection) not in (None, HEAD):
-                kept = self._keep_copy(connection)
+            version = self._version(connection)
+            if version not in (None, HEAD):
+                kept = keep_copy(connection, self.name, version)
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
             config.attributes["connection"] = connection
             command.upgrade(config, HEAD)
         if kept is not None and self._say is not None:
             self._say(f"the store {self.name} was brought to this version of hilbench; as it was before: {kept}")
-
-    def _keep_copy(self, connection: sa.Connection) -> Path | None:
-        """Copy a SQLite file before its schema is changed; a server's database is its keepers' to copy.
-
-        Nobody else can change it meanwhile: the transaction that migrates has begun. A copy is never overwritten.
-        """
-        if self.dialect != "sqlite" or self._engine.url.database in (None, "", ":memory:"):
-            return None
-        file, version = Path(str(self._engine.url.database)), self._version(connection)
-        names = (f"{file.name}.schema-{version}{f'-{number}' if number else ''}.bak" for number in range(1000))
-        copy = next(path for path in map(file.with_name, names) if not path.exists())
-        partial = copy.with_name(copy.name + ".part")
-        try:
-            with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(partial)) as target:
-                source.backup(target)
-            partial.replace(copy)
-        except (OSError, sqlite3.Error) as error:
-            if partial.is_file():
-                partial.unlink()
-            raise StoreError(f"the store {self.name} is left as it is: no copy of it could be made: {error}") from error
-        return copy
 
     def _version(self, connection: sa.Connection) -> str | None:
         """The version of the schema; None in a database without any."""

@@ -27,16 +27,11 @@ class EventStore(QueueStore):
         assert isinstance(store, cls)
         return store
 
-    @property
-    def numbers_in_order(self) -> bool:
-        """Whether a note that is stored later always has the higher number: one writer at a time, as in SQLite.
-
-        Elsewhere a number is drawn before it can be seen, so a lower one may appear after a higher one.
-        """
-        return self._database.dialect == "sqlite"
-
     def notes_after(self, run_id: str, seq: int) -> list[Note]:
-        """The notes of a run with a number above `seq`, in their order; at most some thousands at once."""
+        """The notes of a run with a number above `seq`, in their order; at most some thousands at once.
+
+        None with a lower number comes later, as the notes of a run are numbered in turn (`Database.in_turn`).
+        """
         columns = (NOTES.c.seq, NOTES.c.subject, NOTES.c.kind, NOTES.c.at, NOTES.c.facts)
         query = sa.select(*columns).where(NOTES.c.run_id == run_id, NOTES.c.seq > seq).order_by(NOTES.c.seq)
         rows = self._database.read(query.limit(_AT_ONCE))

@@ -149,6 +149,7 @@ class Store:
             return
 
         def work(connection: sa.Connection, again: bool) -> None:
+            self._database.in_turn(connection, run_id)  # who follows a run asks for what comes after a number
             if not (again and connection.execute(_same_note(rows[-1])).first()):
                 connection.execute(NOTES.insert(), rows)
 

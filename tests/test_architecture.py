@@ -19,6 +19,7 @@ ONLY_IN = {
         "harness/store.py",
         "harness/tables.py",
         "harness/database.py",
+        "harness/databasecopy.py",
         "harness/queuestore.py",
         "harness/eventstore.py",
         "harness/migrations/",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from hilbench.targets.requirements import PROGRAMS
 
+from .conftest import LONGEST_FIRST, TESTS
+
 ROOT = Path(__file__).parent.parent
 # Part of every Debian system; the program names them for containers that were stripped.
 ESSENTIAL = {"dpkg", "tar", "util-linux"}
@@ -20,6 +22,10 @@ def test_the_script_installs_what_the_program_looks_for() -> None:
 
 def test_the_script_is_plain_sh() -> None:
     subprocess.run(["sh", "-n", str(ROOT / "scripts" / "setup.sh")], check=True)
+
+
+def test_the_files_that_are_to_begin_first_are_there() -> None:
+    assert [name for name in LONGEST_FIRST if not (TESTS / name).is_file()] == []
 
 
 def test_nothing_names_a_package_registry() -> None:

@@ -1,4 +1,4 @@
-"""`hilbench schema`: JSON Schema of what users write and of what hilbench exports."""
+"""`hilbench schema`: JSON Schema of what users write and of what hilbench prints for other programs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..console import verb
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["inventory", "plan", "export"]))
+@click.argument("what", type=click.Choice(["inventory", "plan", "export", "compare", "trend"]))
 @verb
 def schema(what: str, *, as_json: bool) -> None:  # noqa: ARG001  the answer is JSON in either case
-    """Print the JSON Schema of inventory, plan or export.
+    """Print the JSON Schema of inventory, plan, export, or of what compare and trend print with --json.
 
     Editors complete and check a file whose first line is
     `# yaml-language-server: $schema=inventory.schema.json`.
@@ -23,14 +23,24 @@ def schema(what: str, *, as_json: bool) -> None:  # noqa: ARG001  the answer is 
 
 
 def _schema(what: str) -> dict[str, Any]:
-    if what == "inventory":
-        from ...targets.inventory import inventory_schema
+    match what:
+        case "inventory":
+            from ...targets.inventory import inventory_schema
 
-        return inventory_schema()
-    if what == "plan":
-        from ..plan import plan_schema
+            return inventory_schema()
+        case "plan":
+            from ..plan import plan_schema
 
-        return plan_schema()
-    from ...reports.export import export_schema
+            return plan_schema()
+        case "compare":
+            from ...reports.compare_schema import comparison_schema
 
-    return export_schema()
+            return comparison_schema()
+        case "trend":
+            from ...reports.trend_schema import trend_schema
+
+            return trend_schema()
+        case _:
+            from ...reports.export import export_schema
+
+            return export_schema()

@@ -44,7 +44,6 @@ class Seen:
 class _Feed:
     lock: threading.Lock = field(default_factory=threading.Lock)
     notes: list[Note] = field(default_factory=list[Note])
-    held: list[Note] = field(default_factory=list[Note])
     done: Mapping[str, int] = field(default_factory=dict[str, int])
     seen: Seen | None = None
     looked_s: float = 0.0
@@ -81,12 +80,10 @@ class Feeds:
         run = self._store.run(run_id)  # before its notes: a run that is over has none to come
         last = feed.notes[-1].seq if feed.notes else 0
         new = self._all_after(run_id, last)
-        over = run.state not in ("queued", "running")
-        passed = new if over else self._in_order(new, feed)
         done = self._store.blocks_done(run_id)
-        if feed.seen is not None and not passed and done == feed.done and run == feed.seen.run:
+        if feed.seen is not None and not new and done == feed.done and run == feed.seen.run:
             return feed.seen
-        feed.notes.extend(passed)
+        feed.notes.extend(new)
         feed.done = done
         cells = cell_states(run, self._store.cells(run_id), feed.notes, done)
         return Seen(run=run, cells=cells, notes=tuple(feed.notes))
@@ -96,14 +93,6 @@ class Feeds:
         while more := self._store.notes_after(run_id, found[-1].seq if found else seq):
             found += more
         return found
-
-    def _in_order(self, new: list[Note], feed: _Feed) -> list[Note]:
-        """Those that may be passed on. Where numbers may appear out of order, only what was there a look ago."""
-        if self._store.numbers_in_order:
-            return new
-        highest = max((note.seq for note in feed.held), default=0)
-        feed.held = new
-        return [note for note in new if note.seq <= highest]
 
 
 def note_text(note: Note) -> str:

@@ -22,9 +22,6 @@ class LabNotes:
     def by_board(self) -> Mapping[str, Sequence[Note]]:
         """All of them as they are now."""
         with self._lock:
-            if not self._store.numbers_in_order:  # one with a lower number may have come since
-                self._last = 0
-                self._notes.clear()
             while new := self._store.notes_after(LAB, self._last):
                 self._last = new[-1].seq
                 for note in new:

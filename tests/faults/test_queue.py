@@ -25,8 +25,8 @@ notify: [{on: end, command: "tee %(folder)s/told.json"}]
 boards:
   here: {connection: local, workdir: %(folder)s/work}
 """
-PLAN_HERE = PLAN.replace("[fp32, int8-static]", "[fp32]").replace("[a72]", "[here]")
-BLOCKS = 6
+BLOCKS = 4
+PLAN_HERE = PLAN.replace("[fp32, int8-static]", "[fp32]").replace("[a72]", "[here]") + f"blocks: {BLOCKS}\n"
 
 
 @pytest.fixture

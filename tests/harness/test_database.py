@@ -207,6 +207,74 @@ def test_a_file_that_cannot_be_copied_is_left_as_it_is(tmp_path: Path, monkeypat
     assert _version(url) == "0002"
 
 
+def _set_back(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the store as the release before made it, with a note."""
+    with monkeypatch.context() as older:
+        older.setattr("hilbench.harness.database.HEAD", "0002")
+        store = Store.open(url)
+        store.add_run(run_row(), [], notes=[("board", "board", {"cores": 2})])
+        store.close()
+
+
+def test_tables_of_an_older_version_are_copied_inside_postgresql_before_they_are_changed(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, said = postgres.url(), list[str]()
+    _set_back(url, monkeypatch)
+    Store.open(url, say=said.append).close()
+    name = databaseurl.shown(url)
+    where = "schema hilbench_backup_0002 of the same database"
+    assert said == [f"the store {name} was brought to this version of hilbench; as it was before: {where}"]
+    copy = f"{url}?options=-csearch_path%3Dhilbench_backup_0002"
+    assert (_version(url), _version(copy)) == (HEAD, "0002")
+    with monkeypatch.context() as older:
+        older.setattr("hilbench.harness.database.HEAD", "0002")
+        store = Store.open(copy)  # the earlier release reads it and goes on with it
+        store.add_note(run_row().run_id, "board", "board", {"cores": 4})
+        assert [note.facts for note in store.notes(run_row().run_id)] == [{"cores": 2}, {"cores": 4}]
+        store.close()
+    store = Store.open(url, say=said.append)
+    assert [note.facts for note in store.notes(run_row().run_id)] == [{"cores": 2}]
+    store.close()
+    assert len(said) == 1
+
+
+def test_a_copy_inside_postgresql_is_never_overwritten(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, said = postgres.url(), list[str]()
+    _set_back(url, monkeypatch)
+    _execute(url, "CREATE SCHEMA hilbench_backup_0002")
+    Store.open(url, say=said.append).close()
+    assert said[0].endswith("as it was before: schema hilbench_backup_0002_1 of the same database")
+
+
+def test_tables_that_may_not_be_copied_are_left_as_they_are(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.url()
+    name = url.rpartition("/")[2]
+    _execute(url, f"CREATE ROLE {name}_clerk LOGIN PASSWORD 'word'", f"GRANT ALL ON SCHEMA public TO {name}_clerk")
+    clerk = f"postgresql://{name}_clerk:word@127.0.0.1:{postgres.port}/{name}"
+    _set_back(clerk, monkeypatch)
+    with pytest.raises(
+        StoreError, match=r"left as it is: no copy of it could be made: permission denied .*GRANT CREATE"
+    ):
+        Store.open(clerk)
+    assert _version(clerk) == "0002"
+    _execute(url, f"GRANT CREATE ON DATABASE {name} TO {name}_clerk")
+    Store.open(clerk).close()
+    assert _version(clerk) == HEAD
+
+
+def _execute(url: str, *statements: str) -> None:
+    engine = sa.create_engine(databaseurl.driver_url(url))
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    engine.dispose()
+
+
 def _version(url: str) -> str:
     engine = sa.create_engine(databaseurl.driver_url(url))
     with engine.connect() as connection:
@@ -217,10 +285,7 @@ def _version(url: str) -> str:
 
 def test_a_store_of_a_newer_hilbench_is_left_alone(url: str) -> None:
     Store.open(url).close()
-    engine = sa.create_engine(databaseurl.driver_url(url))
-    with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    engine.dispose()
+    _execute(url, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreError, match=rf"newer hilbench \(its schema is 9999, this one knows {HEAD}\)"):
         Store.open(url)
 

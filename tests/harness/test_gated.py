@@ -198,6 +198,7 @@ def test_compare_exits_by_what_holds_and_writes_table_and_page(team: Team) -> No
     back = team.run("compare", later, first, "--fail-on", "slower", "--fail-on", "accuracy", "--json")
     assert back.returncode == 0, back.stdout
     whole: dict[str, Any] = json.loads(back.stdout)
+    jsonschema.Draft7Validator(json.loads(team.run("schema", "compare").stdout)).validate(whole)
     assert {cell["work"]["word"] for board in whole["boards"] for cell in board["cells"]} == {"faster"}
     assert [one["holds"] for one in whole["gate"]] == ["no", "no"]
 
@@ -210,6 +211,7 @@ def test_an_upgraded_kernel_cannot_be_judged_unless_it_is_asked_for(team: Team) 
     assert team.run("compare", first, later, "--fail-on", "slower", "--any-context").returncode == 1
     assert "too few to show a change" in team.run("trend", "gate").stdout
     trend: dict[str, Any] = json.loads(team.run("trend", "gate.yaml", "--json", "-o", "trend.html").stdout)
+    jsonschema.Draft7Validator(json.loads(team.run("schema", "trend").stdout)).validate(trend)
     assert {len(series["points"]) for series in trend["series"]} == {len(team.runs)}
     assert [d["what"] for d in trend["series"][0]["segments"][-1]["because"]] == ["kernel"]
     assert (team.folder / "trend.html").read_text().startswith("<!DOCTYPE html>")

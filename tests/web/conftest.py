@@ -57,10 +57,13 @@ class Served:
         return TestClient(self.app, base_url=ADDRESS, follow_redirects=False, **options)
 
 
-def serve_in(folder: Path, tokens: Path | None = None) -> Iterator[Served]:
+def serve_in(folder: Path, tokens: Path | None = None, database: str | None = None) -> Iterator[Served]:
+    """A lab in a folder; its runs and queue are there too, or in the PostgreSQL named."""
     patch = pytest.MonkeyPatch()
     patch.setenv("HILBENCH_HOME", str(folder / "state"))
     patch.delenv("HILBENCH_DATABASE", raising=False)
+    if database is not None:
+        patch.setenv("HILBENCH_DATABASE", database)
     inventory = folder / "inventory.yaml"
     inventory.write_text(INVENTORY % (folder / "work"))
     (folder / "plan.yaml").write_text(PLAN)

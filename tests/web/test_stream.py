@@ -7,14 +7,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
-from hilbench.harness.store import Note
 from hilbench.harness.web import stream
-from hilbench.harness.web.feed import Feeds
 from hilbench.harness.web.stream import EventStream
 
 from .conftest import Served, add_run, trial
@@ -102,14 +99,14 @@ def test_who_takes_nothing_is_cut_off_and_costs_the_others_nothing(
     run, store = "20260101-000101-aaaa", served.web.events
     (cell,) = add_run(store, run, recipes=("fp32",))
     store.add_notes(run, [(cell, "waits", {"reason": f"{i} " + "x" * 390}) for i in range(8_000)])
-    _until(lambda: EventStream.open_streams == 0)
+    until(lambda: EventStream.open_streams == 0)
     silent = never_read(port, run)
-    _until(lambda: EventStream.open_streams == 1)
+    until(lambda: EventStream.open_streams == 1)
     heard: list[tuple[str, int | None, Any]] = []
     viewer = threading.Thread(target=watch, args=(port, run, heard))
     viewer.start()
-    _until(lambda: len(numbers(heard)) == 8_000)
-    _until(lambda: EventStream.open_streams == 1)  # the one who reads
+    until(lambda: len(numbers(heard)) == 8_000)
+    until(lambda: EventStream.open_streams == 1)  # the one who reads
     store.set_state(run, "finished", ended=True)
     viewer.join(20)
     assert heard[-1][0] == "end"
@@ -119,13 +116,13 @@ def test_who_takes_nothing_is_cut_off_and_costs_the_others_nothing(
 def test_a_viewer_who_hangs_up_leaves_nothing_behind(served: Served, port: int) -> None:
     run = "20260101-000102-aaaa"
     add_run(served.web.events, run)
-    _until(lambda: EventStream.open_streams == 0)
+    until(lambda: EventStream.open_streams == 0)
     with httpx.stream("GET", f"http://127.0.0.1:{port}/api/runs/{run}/stream", timeout=20) as answer:
         kind, _, cells = next(events(answer))
         assert kind == "cells"
         assert [cell["state"] for cell in cells] == ["waiting", "waiting"]
-        _until(lambda: EventStream.open_streams == 1)
-    _until(lambda: EventStream.open_streams == 0)
+        until(lambda: EventStream.open_streams == 1)
+    until(lambda: EventStream.open_streams == 0)
 
 
 def test_there_is_a_limit_to_viewers(served: Served, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,32 +143,7 @@ def test_a_place_that_is_no_number_begins_at_the_start(served: Served, port: int
     assert "event: note" not in httpx.get(f"http://127.0.0.1:{port}/runs/{run}/stream?after=999999", timeout=20).text
 
 
-def test_where_numbers_come_out_of_order_a_note_is_passed_on_a_look_later(served: Served) -> None:
-    class Late:
-        """A database in which number 2 appears after number 3."""
-
-        numbers_in_order = False
-        visible: tuple[int, ...] = ()
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(served.web.events, name)
-
-        def notes_after(self, _run: str, seq: int) -> list[Note]:
-            there = sorted(number for number in self.visible if number > seq)
-            return [Note(seq=number, subject="s", kind="k", at="", facts={}) for number in there]
-
-    add_run(served.web.events, "20260101-000105-aaaa")
-    store = Late()
-    feeds = Feeds(store, look_s=0)  # pyright: ignore[reportArgumentType]
-    looks: list[list[int]] = []
-    for visible in ((1,), (1, 3), (1, 2, 3), (1, 2, 3)):
-        store.visible = visible
-        looks.append([note.seq for note in feeds.look("20260101-000105-aaaa").notes])
-    assert looks[-1] == [1, 2, 3]
-    assert all(late[: len(early)] == early for early, late in pairwise(looks))
-
-
-def _until(true: Any) -> None:
+def until(true: Any) -> None:
     deadline = time.monotonic() + 30
     while not true():
         assert time.monotonic() < deadline
