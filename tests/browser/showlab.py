@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,7 +31,12 @@ from ..reports.series_of_runs import scaled
 from ..reports.synthetic import A72, MACHINE, PI, run, without_figures
 from ..web.conftest import DIGITS, Served, serve_in
 
-EARLIER, NEWEST, LIVE, WAITING = "20261123-0900-1c07", "20261124-1000-4f2a", "20261125-0905-b8e1", "20261125-0907-77d0"
+EARLIER, NEWEST, LIVE, WAITING = (
+    "20261123-090000-1c07",
+    "20261124-100000-4f2a",
+    "20261125-090512-b8e1",
+    "20261125-090731-77d0",
+)
 INVENTORY = """\
 boards:
   pi5: {connection: ssh, host: 192.0.2.10, user: pi, host_key: %s, tags: [kitchen, fan], note: 8 GB; with a fan}
@@ -106,7 +111,7 @@ class ShownLab:
 
 
 @contextmanager
-def shown_lab(folder: Path) -> Iterator[ShownLab]:
+def shown_lab(folder: Path) -> Generator[ShownLab]:
     """The lab in a folder, until the block ends."""
     for served in serve_in(folder):
         (folder / "inventory.yaml").write_text(INVENTORY % (KEY, KEY))
@@ -264,7 +269,7 @@ def accuracy_notes(accuracy: Accuracy) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 @contextmanager
-def on_a_socket(served: Served) -> Iterator[int]:
+def on_a_socket(served: Served) -> Generator[int]:
     """The application behind a port of this machine."""
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
