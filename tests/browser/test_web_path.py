@@ -32,13 +32,14 @@ INVENTORY = """\
 kinds:
   guest:
     runtimes:
-      - {name: onnxruntime, site: /opt/hilbench/runtimes/onnxruntime}
+      - {name: tflite-runtime, site: /opt/hilbench/runtimes/tflite-runtime}
 boards:
   here: {connection: local}   # stays
 """
 PLAN = """\
 name: tiny
-models: {tiny: {file: smoke.onnx}}
+models: {tiny: {file: smoke.tflite}}
+runtimes: [{name: tflite-runtime}]
 recipes: [fp32]
 boards: [here]
 operators: false
@@ -92,7 +93,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebLab]:
     folder = tmp_path_factory.mktemp("web")
     (folder / "inventory.yaml").write_text(INVENTORY)
     (folder / "plan.yaml").write_text(PLAN)
-    write_smoke_model(folder, "onnxruntime")
+    write_smoke_model(folder, "tflite-runtime")
     processes = [start(folder, "serve", "--port", "0"), start(folder, "worker", "--name", "web-test")]
     try:
         server, worker = processes
