@@ -37,6 +37,23 @@ EARLIER, NEWEST, LIVE, WAITING = (
     "20261125-090512-b8e1",
     "20261125-090731-77d0",
 )
+PATHS = {
+    "lab": "/",
+    "boards": "/boards",
+    "board": "/boards/pi5",
+    "board-quarantined": "/boards/jetson",
+    "board-new": "/boards/new",
+    "host-key": "/tasks/{asking}",
+    "board-added": "/tasks/{added}",
+    "run-new": "/runs/new?plan=plan.yaml",
+    "run-live": f"/runs/{LIVE}",
+    "run-over": f"/runs/{NEWEST}",
+    "queue": "/queue",
+    "reports": "/reports",
+    "report": f"/reports/{NEWEST}",
+    "compare-web": f"/compare?run={EARLIER}&run={NEWEST}",
+    "error": "/nowhere",
+}
 INVENTORY = """\
 boards:
   pi5: {connection: ssh, host: 192.0.2.10, user: pi, host_key: %s, tags: [kitchen, fan], note: 8 GB; with a fan}
@@ -91,23 +108,7 @@ class ShownLab:
 
     def paths(self) -> dict[str, str]:
         """Each page by what it is called."""
-        return {
-            "lab": "/",
-            "boards": "/boards",
-            "board": "/boards/pi5",
-            "board-quarantined": "/boards/jetson",
-            "board-new": "/boards/new",
-            "host-key": f"/tasks/{self.asking}",
-            "board-added": f"/tasks/{self.added}",
-            "run-new": "/runs/new?plan=plan.yaml",
-            "run-live": f"/runs/{LIVE}",
-            "run-over": f"/runs/{NEWEST}",
-            "queue": "/queue",
-            "reports": "/reports",
-            "report": f"/reports/{NEWEST}",
-            "compare": f"/compare?run={EARLIER}&run={NEWEST}",
-            "error": "/nowhere",
-        }
+        return {name: path.format(asking=self.asking, added=self.added) for name, path in PATHS.items()}
 
 
 @contextmanager
@@ -174,16 +175,13 @@ def fill(served: Served) -> None:
         submit.new_id = new_id
     what = {"plan": "plan.yaml", "boards": [], "priority": "low", "inventory": None, "command": "", "person": "ann"}
     lab.engine.add_schedule(Schedule(name="nightly", cron="0 2 * * *", zone="UTC", what=what))
-    lab.store.beat(
-        WorkerRow(
-            name="bench-1",
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            started_at="2026-11-25T08:00:00Z",
-            seen_at="",
-            beats=1,
-        )
-    )
+    beat(served)
+
+
+def beat(served: Served) -> None:
+    """The lab's worker says that it lives, for the next minute."""
+    told = {"name": "bench-1", "host": "bench-1", "started_at": "2026-11-25T08:00:00Z", "seen_at": ""}
+    served.web.lab.store.beat(WorkerRow(**told, pid=os.getpid(), beats=1))
 
 
 def keep_live(store: EventStore) -> None:
