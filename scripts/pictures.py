@@ -34,7 +34,7 @@ showlab: Any = importlib.import_module("hilbench_tests.browser.showlab")
 HIDE_FOLDERS = """(folder) => {
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walk.nextNode(); node; node = walk.nextNode())
-    if (node.data.includes(folder)) node.data = node.data.replaceAll(folder + "/", "");
+    if (node.data.includes(folder)) node.data = node.data.replaceAll(folder + "/", "").replaceAll(folder, "lab");
 }"""
 
 
@@ -53,7 +53,7 @@ class Picture:
 PICTURES = (
     Picture(name="report", page="detailed"),
     Picture(name="report-phone", page="detailed", width=390, height=844, scheme="dark"),
-    Picture(name="report-matrix", page="detailed", part="#matrix"),
+    Picture(name="report-matrix", page="detailed", part="#cells"),
     Picture(name="report-board", page="detailed", part="#compare .board"),
     Picture(name="compare", page="compare", height=1000),
     Picture(name="trend", page="trend", scheme="dark"),
@@ -106,6 +106,7 @@ def taken(browser: Browser, picture: Picture, address: str, folder: str) -> byte
         if picture.part is None:
             return page.screenshot()
         if picture.part == "html":
+            chromium.unfold(page)
             return page.screenshot(full_page=True)
         return page.locator(picture.part).first.screenshot()
     finally:

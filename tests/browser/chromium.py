@@ -56,9 +56,15 @@ def size(width: int) -> dict[str, int]:
     return {"width": width, "height": 844 if width < 600 else 900}
 
 
+def unfold(page: Page) -> None:
+    """Fold everything open, and lay out what is far below too, which a style sheet may leave for later."""
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    page.evaluate("document.querySelectorAll('.scroll, .charts').forEach(e => (e.style.contentVisibility = 'visible'))")
+
+
 def sideways(page: Page) -> int:
-    """By how many CSS pixels the page is wider than its window, with everything folded open; 0 is how it shall be."""
-    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    """By how many CSS pixels the unfolded page is wider than its window; 0 is how it shall be."""
+    unfold(page)
     return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 

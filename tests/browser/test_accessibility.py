@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from .axe import audit
-from .chromium import SCHEMES, WIDTHS, Scheme, Watched, needs_chromium, sideways, size
+from .chromium import SCHEMES, WIDTHS, Scheme, Watched, needs_chromium, size, unfold
 
 pytestmark = needs_chromium
 
@@ -20,7 +20,7 @@ def test_axe_finds_nothing_serious(
     browser: Browser, disk_pages: dict[str, Path], axe: str, name: str, width: int, scheme: Scheme
 ) -> None:
     with Watched(browser, disk_pages[name].as_uri(), viewport=size(width), color_scheme=scheme) as watched:
-        sideways(watched.page)  # folds everything open
+        unfold(watched.page)
         assert audit(watched.page, axe) == []
 
 
