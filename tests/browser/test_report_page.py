@@ -2,94 +2,40 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hilbench.reports.page import render
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
-from ..reports.synthetic import A72, all_failed, mixed, run, without_data
+from .chromium import CONTRAST, SCHEMES, Scheme, Watched, needs_chromium
+from .diskpages import REPORTS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PAGES = {"run": run, "mixed": mixed, "all_failed": all_failed, "without_data": without_data}
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=False)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("reports")
-    paths: dict[str, Path] = {}
-    for name, make in PAGES.items():
-        paths[name] = folder / f"{name}.html"
-        paths[name].write_text(render(make()), encoding="utf-8")
-    paths["emulated"] = folder / "emulated.html"
-    paths["emulated"].write_text(render(run(boards=(A72,))), encoding="utf-8")
-    return paths
-
-
-class Watched:
-    """A page with everything that it asked for and complained about."""
-
-    def __init__(self, browser: Browser, path: Path, **context: Any) -> None:
-        self.context = browser.new_context(**context)
-        self.page: Page = self.context.new_page()
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(path.as_uri())
-
-    def __enter__(self) -> Watched:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
+pytestmark = needs_chromium
 
 
 @pytest.mark.parametrize("script", [True, False])
-@pytest.mark.parametrize("name", [*PAGES, "emulated"])
+@pytest.mark.parametrize("name", [*REPORTS])
 def test_report_loads_only_itself_without_complaints(
-    browser: Browser, reports: dict[str, Path], name: str, script: bool
+    browser: Browser, disk_pages: dict[str, Path], name: str, script: bool
 ) -> None:
-    with Watched(browser, reports[name], java_script_enabled=script) as watched:
+    with Watched(browser, disk_pages[name].as_uri(), java_script_enabled=script) as watched:
         assert watched.page.title().endswith("hilbench report")
         assert watched.page.locator("h1").count() == 1
-        assert watched.requests == [reports[name].as_uri()]
+        assert watched.requests == [disk_pages[name].as_uri()]
         assert watched.complaints == []
 
 
 @pytest.mark.parametrize("width", [1400, 820, 390])
-@pytest.mark.parametrize("name", [*PAGES, "emulated"])
-def test_page_never_scrolls_sideways(browser: Browser, reports: dict[str, Path], name: str, width: int) -> None:
-    with Watched(browser, reports[name], viewport={"width": width, "height": 844}) as watched:
+@pytest.mark.parametrize("name", [*REPORTS])
+def test_page_never_scrolls_sideways(browser: Browser, disk_pages: dict[str, Path], name: str, width: int) -> None:
+    with Watched(browser, disk_pages[name].as_uri(), viewport={"width": width, "height": 844}) as watched:
         assert watched.page.evaluate("document.documentElement.scrollWidth") == width
         watched.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         assert watched.page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_no_element_points_to_another_host(browser: Browser, reports: dict[str, Path]) -> None:
-    with Watched(browser, reports["mixed"]) as watched:
+def test_no_element_points_to_another_host(browser: Browser, disk_pages: dict[str, Path]) -> None:
+    with Watched(browser, disk_pages["mixed"].as_uri()) as watched:
         links = watched.page.evaluate(
             "[...document.querySelectorAll('[href],[src]')].map(e => e.getAttribute('href') || e.src)"
         )
@@ -97,15 +43,15 @@ def test_no_element_points_to_another_host(browser: Browser, reports: dict[str, 
         assert all(link.startswith("#") for link in links)
 
 
-def test_hostile_names_run_nothing(browser: Browser, reports: dict[str, Path]) -> None:
-    with Watched(browser, reports["mixed"]) as watched:
+def test_hostile_names_run_nothing(browser: Browser, disk_pages: dict[str, Path]) -> None:
+    with Watched(browser, disk_pages["mixed"].as_uri()) as watched:
         assert watched.page.locator("img").count() == 0
         assert watched.page.locator("script").count() == 1
         assert watched.page.locator("text=onerror=alert").count() > 0
 
 
-def test_answer_and_what_is_missing_are_on_the_first_screen(browser: Browser, reports: dict[str, Path]) -> None:
-    with Watched(browser, reports["run"], viewport={"width": 1400, "height": 900}) as watched:
+def test_answer_and_what_is_missing_are_on_the_first_screen(browser: Browser, disk_pages: dict[str, Path]) -> None:
+    with Watched(browser, disk_pages["run"].as_uri(), viewport={"width": 1400, "height": 900}) as watched:
         for text in (
             "Ship int8-static on pi5.",
             "What it costs",
@@ -117,45 +63,22 @@ def test_answer_and_what_is_missing_are_on_the_first_screen(browser: Browser, re
             assert box["y"] + box["height"] <= 900, text
 
 
-CONTRAST = """
-() => {
-  const parse = c => (c.match(/[\\d.]+/g) || []).map(Number);
-  const linear = v => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
-  const lum = ([r, g, b]) => [r, g, b].map(linear)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
-    if (c.length === 3 || c[3] > 0) return c; } return [255, 255, 255]; };
-  const low = [];
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let node = walk.nextNode(); node; node = walk.nextNode()) {
-    const e = node.parentElement;
-    if (!node.textContent.trim() || !e.getClientRects().length || ["STYLE", "SCRIPT"].includes(e.tagName)) continue;
-    const style = getComputedStyle(e);
-    const ink = parse(e instanceof SVGElement ? style.fill : style.color);
-    const [a, b] = [lum(ink), lum(behind(e))].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 4.5) low.push([node.textContent.trim().slice(0, 40), (a + 0.05) / (b + 0.05)]);
-  }
-  return low;
-}
-"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_text_has_enough_contrast(browser: Browser, reports: dict[str, Path], scheme: Any) -> None:
-    with Watched(browser, reports["mixed"], color_scheme=scheme, bypass_csp=False) as watched:
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_all_text_has_enough_contrast(browser: Browser, disk_pages: dict[str, Path], scheme: Scheme) -> None:
+    with Watched(browser, disk_pages["mixed"].as_uri(), color_scheme=scheme) as watched:
         assert watched.page.evaluate(CONTRAST) == []
 
 
-def test_light_and_dark_differ(browser: Browser, reports: dict[str, Path]) -> None:
+def test_light_and_dark_differ(browser: Browser, disk_pages: dict[str, Path]) -> None:
     colours: set[str] = set()
-    for scheme in ("light", "dark"):
-        with Watched(browser, reports["run"], color_scheme=scheme) as watched:
+    for scheme in SCHEMES:
+        with Watched(browser, disk_pages["run"].as_uri(), color_scheme=scheme) as watched:
             colours.add(watched.page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert len(colours) == 2
 
 
-def test_tables_sort_by_click_and_keep_the_unmeasured_last(browser: Browser, reports: dict[str, Path]) -> None:
-    with Watched(browser, reports["mixed"]) as watched:
+def test_tables_sort_by_click_and_keep_the_unmeasured_last(browser: Browser, disk_pages: dict[str, Path]) -> None:
+    with Watched(browser, disk_pages["mixed"].as_uri()) as watched:
         table = watched.page.locator("#compare table").first
         button = table.locator("thead th:nth-child(2) button")
         for direction, pick in (("ascending", min), ("descending", max)):
@@ -169,16 +92,16 @@ def test_tables_sort_by_click_and_keep_the_unmeasured_last(browser: Browser, rep
             assert "none-measured" in (table.locator("tbody tr:last-child td").first.get_attribute("class") or "")
 
 
-def test_tables_and_marks_are_reached_by_keyboard(browser: Browser, reports: dict[str, Path]) -> None:
-    with Watched(browser, reports["run"]) as watched:
+def test_tables_and_marks_are_reached_by_keyboard(browser: Browser, disk_pages: dict[str, Path]) -> None:
+    with Watched(browser, disk_pages["run"].as_uri()) as watched:
         watched.page.keyboard.press("Tab")
         assert watched.page.evaluate("document.activeElement.textContent") == "Skip to the answer"
         assert watched.page.locator(".scroll:not([tabindex='0'])").count() == 0
         assert watched.page.locator("#compare .mark[tabindex='0']").count() > 0
 
 
-def test_arrow_keys_go_through_the_matrix_and_say_where_one_is(browser: Browser, reports: dict[str, Path]) -> None:
-    with Watched(browser, reports["mixed"]) as watched:
+def test_arrow_keys_go_through_the_matrix_and_say_where_one_is(browser: Browser, disk_pages: dict[str, Path]) -> None:
+    with Watched(browser, disk_pages["mixed"].as_uri()) as watched:
         watched.page.locator("table.matrix td").first.focus()
         watched.page.keyboard.press("ArrowDown")
         assert watched.page.locator("#matrix-cell").inner_text() == "fp16 on pi5: –"
@@ -187,30 +110,32 @@ def test_arrow_keys_go_through_the_matrix_and_say_where_one_is(browser: Browser,
         assert watched.page.locator("table.matrix td[tabindex='0']").count() == 1
 
 
-def test_a_chosen_board_hides_the_others_and_a_link_shows_its_own(browser: Browser, reports: dict[str, Path]) -> None:
-    with Watched(browser, reports["run"]) as watched:
+def test_a_chosen_board_hides_the_others_and_a_link_shows_its_own(
+    browser: Browser, disk_pages: dict[str, Path]
+) -> None:
+    with Watched(browser, disk_pages["run"].as_uri()) as watched:
         watched.page.locator("nav select").select_option("pi5")
         assert watched.page.locator("#compare .board:visible").count() == 1
         assert not watched.page.locator("#emulated").is_visible()
         watched.page.locator("nav a[href='#emulated']").click()
         watched.page.locator("#emulated .board").wait_for(state="visible")
         assert watched.page.locator("nav select").input_value() == "emulated-a72"
-    with Watched(browser, reports["run"], java_script_enabled=False) as watched:
+    with Watched(browser, disk_pages["run"].as_uri(), java_script_enabled=False) as watched:
         assert watched.page.locator("#compare .board:visible").count() == 2
         assert watched.page.locator("nav select").count() == 0
 
 
-def test_a_term_opens_its_meaning_without_script(browser: Browser, reports: dict[str, Path]) -> None:
-    with Watched(browser, reports["run"], java_script_enabled=False) as watched:
+def test_a_term_opens_its_meaning_without_script(browser: Browser, disk_pages: dict[str, Path]) -> None:
+    with Watched(browser, disk_pages["run"].as_uri(), java_script_enabled=False) as watched:
         meaning = watched.page.locator("#w-block")
         assert not meaning.is_visible()
         watched.page.locator("#trust .term").first.click()
         meaning.wait_for(state="visible")
 
 
-def test_report_prints_on_a_few_pages_with_nothing_cut_off(browser: Browser, reports: dict[str, Path]) -> None:
+def test_report_prints_on_a_few_pages_with_nothing_cut_off(browser: Browser, disk_pages: dict[str, Path]) -> None:
     # A4 landscape without its margins is 1039 px wide.
-    with Watched(browser, reports["run"], viewport={"width": 1039, "height": 700}) as watched:
+    with Watched(browser, disk_pages["run"].as_uri(), viewport={"width": 1039, "height": 700}) as watched:
         watched.page.locator("nav select").select_option("pi5")
         watched.page.emulate_media(media="print")
         assert watched.page.evaluate("document.documentElement.scrollWidth") == 1039
