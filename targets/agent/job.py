@@ -70,6 +70,12 @@ class JobCell:
     sustained: bool = False  # after all blocks, a run without a break until the board's state is steady
     command: tuple[str, ...] | None = None  # a program in place of a runtime: its words, with places to be filled
     power: bool = False  # its latency processes are metered, where the job has a meter
+    affinity: str | tuple[int, ...] | None = None  # see placement.py; None = where the board's profile puts it
+    arena: bool | None = None  # ONNX Runtime's memory arena; None = the runtime's own choice, here and below
+    memory_pattern: bool | None = None
+    spinning: bool | None = None  # whether threads of the pool that wait keep a core busy
+    xnnpack: bool | None = None  # TensorFlow Lite's delegate
+    offline_graph: bool = False  # the graph is optimised and written on the board first, see offline_graph.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +172,13 @@ def job_from_json(text: str) -> Job:
 
 def _cell(item: dict[str, Any]) -> JobCell:
     providers, command = tuple(item.pop("providers")), item.pop("command", None)
-    return JobCell(providers=providers, command=None if command is None else tuple(command), **item)
+    affinity = item.pop("affinity", None)
+    return JobCell(
+        providers=providers,
+        command=None if command is None else tuple(command),
+        affinity=tuple(affinity) if isinstance(affinity, list) else affinity,
+        **item,
+    )
 
 
 def _block(item: dict[str, Any]) -> JobBlock:

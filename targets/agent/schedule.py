@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .job import Job, JobBlock, JobCell
+from .placement import Affinity
+
+_Key = tuple[str, str, str | None, Affinity]  # cells that may be forked from one importer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +96,9 @@ def _block_steps(job: Job, block: JobBlock, kind: str) -> list[Step]:
     ]
 
 
-def _importer_key(cell: JobCell) -> tuple[str, str, str | None]:
-    return (cell.runtime, cell.python, cell.site)
+def _importer_key(cell: JobCell) -> _Key:
+    return (cell.runtime, cell.python, cell.site, cell.affinity)
 
 
-def _in_order(keys: list[tuple[str, str, str | None]]) -> list[tuple[str, str, str | None]]:
+def _in_order(keys: list[_Key]) -> list[_Key]:
     return list(dict.fromkeys(keys))
