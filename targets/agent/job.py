@@ -62,6 +62,7 @@ class JobCell:
     timing: str  # likewise, the inputs that timed inferences cycle through
     check: bool = True  # False when the golden check of this cell is already in the store
     memory: bool = True  # likewise
+    memory_blocks: tuple[int, ...] = ()  # one memory process each; empty = a single one, in the job's first block
     loop_k: int | None = (
         None  # inferences per sample; None = the cell's first latency process chooses, later ones keep it
     )
@@ -177,6 +178,7 @@ def _cell(item: dict[str, Any]) -> JobCell:
         providers=providers,
         command=None if command is None else tuple(command),
         affinity=tuple(affinity) if isinstance(affinity, list) else affinity,
+        memory_blocks=tuple(item.pop("memory_blocks", ())),
         **item,
     )
 

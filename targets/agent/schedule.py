@@ -64,13 +64,15 @@ def _forked(job: Job) -> tuple[Group, ...]:
 
 def _once(job: Job, cells: tuple[JobCell, ...]) -> tuple[Step, ...]:
     first = job.blocks[0] if job.blocks else JobBlock(block=0, attempt=0, order=())
-    wanted = [("check", cell) for cell in cells if cell.check and _can_check(cell)]
-    wanted += [("memory", cell) for cell in cells if cell.memory]
-    wanted += [("profile", cell) for cell in cells if cell.profile]
-    wanted += [("counters", cell) for cell in cells if cell.counters]
+    own = first.block
+    wanted = [("check", cell, own) for cell in cells if cell.check and _can_check(cell)]
+    readings = [(cell, block) for cell in cells if cell.memory for block in cell.memory_blocks or (own,)]
+    wanted += [("memory", cell, block) for cell, block in sorted(readings, key=lambda one: one[1])]  # taking turns
+    wanted += [("profile", cell, own) for cell in cells if cell.profile]
+    wanted += [("counters", cell, own) for cell in cells if cell.counters]
     return tuple(
-        Step(kind=kind, cell=cell, block=first.block, attempt=first.attempt, position=position)
-        for position, (kind, cell) in enumerate(wanted)
+        Step(kind=kind, cell=cell, block=block, attempt=first.attempt, position=position)
+        for position, (kind, cell, block) in enumerate(wanted)
     )
 
 
