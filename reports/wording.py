@@ -70,7 +70,9 @@ def _differing(records: Sequence[Record]) -> tuple[bool, bool, tuple[str, ...]]:
 def _named(record: Record, differing: tuple[bool, bool, tuple[str, ...]]) -> str:
     models, runtimes, keys = differing
     parts = [record.recipe, *([record.model] if models else []), *([record.runtime] if runtimes else [])]
-    parts += [f"{key.replace('_', ' ')} {setting_text(record.settings.get(key))}" for key in keys]
+    tuned = "settings" in record.settings  # `settings: best` stands for all of them
+    shown = [key for key in keys if (key == "settings") is tuned]
+    parts += [f"{key.replace('_', ' ')} {setting_text(record.settings.get(key))}" for key in shown]
     return " · ".join(parts)
 
 

@@ -88,20 +88,36 @@ def keep_entry(path: Path, entry: Entry) -> None:
         part = path.with_suffix(f".part{os.getpid()}")
         with part.open("w", encoding="utf-8") as file:
             file.write(_HEAD)
-            YAML(typ="safe", pure=True).dump(kept.model_dump(mode="json"), file)
+            yaml = YAML(typ="safe", pure=True)
+            yaml.default_flow_style, yaml.width = False, 4096
+            yaml.dump(kept.model_dump(mode="json"), file)
         part.replace(path)
 
 
 def fingerprint(facts: Mapping[str, Any], runtime: str) -> dict[str, Any]:
     """What a setting depends on beside the artifact, from the facts of a board that a run noted."""
     flags: Mapping[str, bool] = facts.get("isa") or {}
-    versions: Mapping[str, Any] = facts.get("runtimes") or {}
+    version: Any = (facts.get("runtimes") or {}).get(runtime)
     return {
         "kernel": facts.get("kernel"),
-        "runtime_version": versions.get(runtime),
+        # A run notes the version alone, a check of the board more beside it.
+        "runtime_version": version.get("version") if isinstance(version, Mapping) else version,
         "isa": sorted(name for name, has in flags.items() if has),
         "cores": facts.get("cores"),
     }
+
+
+def entry_words(entry: Entry, *, now: Mapping[str, Any] | None = None) -> str:
+    """An entry in a line for a person; `now` is what the board was when it last told of itself."""
+    what = f"{entry.model}, {entry.recipe}, {entry.runtime} ({WORDS[entry.objective]}, {entry.at[:10]})"
+    changed = [] if now is None else changed_since(entry, now)
+    stale = f" Not used any more: the board's {', '.join(changed)} changed." if changed else ""
+    return f"{what}: {entry.sentence.rstrip('.')}.{stale}"
+
+
+def changed_since(entry: Entry, board: Mapping[str, Any]) -> list[str]:
+    """What of a board is not as it was when the entry was found."""
+    return [key.replace("_", " ") for key, value in entry.board.items() if board.get(key) != value]
 
 
 def find_entry(

@@ -22,15 +22,16 @@ def subjects(plan: Plan, model_formats: Mapping[str, str], recipes: Sequence[str
         raise PlanError(f'"{unknown[0]}" is no recipe of this plan; it has {", ".join(names)}')
     mine = recipes or plan.shortlist or names
     cells = expand(replace(plan, runtimes=_runtimes(plan)), model_formats)
-    found = {
-        Subject(board=cell.board, model=cell.model, recipe=cell.recipe, runtime=cell.runtime): None
+    ready = [
+        Subject(board=cell.board, model=cell.model, recipe=cell.recipe, runtime=cell.runtime)
         for cell in cells
         if cell.skip is None and cell.recipe in mine
-    }
+    ]
+    found = {subject.key: subject for subject in ready}
     if not found:
         reasons = [cell.skip for cell in cells if cell.skip is not None and cell.recipe in mine]
         raise PlanError(f"nothing of this plan can run: {reasons[0] if reasons else 'it has no such recipes'}")
-    return tuple(found)
+    return tuple(found.values())
 
 
 def default_setting(plan: Plan, runtime: str) -> RuntimePlan:

@@ -106,6 +106,8 @@ def _show(results: Sequence[Found], *, as_json: bool) -> None:
         subject = one.subject
         name = f"{subject['board']}: {subject['model']}, {subject['recipe']}, {subject['runtime']}"
         click.echo(f"{name}\n  {one.sentence}")
+        for tried in one.tried:
+            click.echo(f"  screened: {tried['sentence']}")
         for factor, reason in (one.left_out or {}).items():
             click.echo(f"  not tried: {factor.replace('_', ' ')}: {reason}")
         if one.runs:
