@@ -14,6 +14,7 @@ from typing import Any
 
 from ...reports.record import Outcome, RunRecord
 from ...reports.summary import CellSummary, RunSummary, summarize
+from ...reports.wording import plural
 from ..assemble import assemble
 from ..campaign import RunResult, exit_code
 from ..errors import Interrupted
@@ -104,7 +105,7 @@ def _confirmed(
         by_factor[level.factor].append(judged)
     chosen = candidates(by_factor)
     if not chosen:
-        sentence = f"the default setting stays: none of {len(pairs)} others seemed better in the screening"
+        sentence = f"the default setting stays: of {plural(len(pairs), 'other')} none seemed better in the screening"
         return _kept(work, subject, replace(found, sentence=sentence), None, record)
     settings = [default]
     for ids in chosen:

@@ -126,13 +126,9 @@ def find_entry(
     """The entry for an artifact that may be used on a board as it is now, and a sentence on what is taken and why."""
     mine = [e for e in entries if (e.artifact, e.runtime, WORDS[e.objective]) == (artifact, runtime, word)]
     if not mine:
-        return None, f"no {word} settings are known for this file on this board: its default settings are used"
+        return None, f"no {word} settings are known for this file on this board: its defaults are used"
     entry = mine[0]
-    changed = [key for key, value in entry.board.items() if board.get(key) != value]
-    if changed:
-        was = ", ".join(f"{key.replace('_', ' ')} {entry.board[key]}" for key in changed)
-        return (
-            None,
-            f"the {word} settings known were found with {was}, which changed since: the default settings are used",
-        )
+    if changed := changed_since(entry, board):
+        which = ", ".join(changed)
+        return None, f"the {word} settings known are of before the board's {which} changed: its defaults are used"
     return entry, f"{word} settings of {entry.at[:10]}: {entry.sentence}"
