@@ -50,8 +50,9 @@ class ModelPlan:
 class Plan:
     """A plan that was read and checked. `source` is the plan as plain data: what is stored and hashed.
 
-    `blocks` are those that the plan asks for itself on timed boards, `stop_at_width_pct` the width of the intervals at
-    which it may end earlier; `lines` says where keys stand in the file that only the cells can tell wrong.
+    `blocks` are those that the plan asks for itself on timed boards, `processes` the importer processes on emulated
+    ones (None = the protocol's), `stop_at_width_pct` the width of the intervals at which it may end earlier; `lines`
+    says where keys stand in the file that only the cells can tell wrong.
     `pools` maps a board that `any:K` chose to the others of its kind, which may take its place; `remarks` are sentences
     for the user about the choice of boards.
     """
@@ -70,6 +71,7 @@ class Plan:
     accuracy_samples: int | None
     seed: int
     blocks: int | None = None
+    processes: int | None = None
     stop_at_width_pct: float | None = None
     lines: Mapping[str, int] = field(default_factory=dict[str, int])
     pools: Mapping[str, tuple[Board, ...]] = field(default_factory=dict[str, tuple[Board, ...]])

@@ -19,6 +19,7 @@ from ..runtimeplan import RuntimePlan
 from .judge import MEMORY
 
 SCREENING_BLOCKS = 3
+_SCREENING_PROCESSES = 1  # counts hardly vary from process to process
 _LEAST_BLOCKS = 2
 _MEMORY_PROCESSES = 3  # as many as a verdict on sizes needs
 _LONGEST_NAME = 64
@@ -41,10 +42,9 @@ class Subject:
 
 def screening(plan: Plan, subject: Subject, settings: Sequence[RuntimePlan], objective: str) -> Plan:
     """A short run of the default setting (the first one) and all others: it proves nothing, it chooses."""
-    blocks = min(SCREENING_BLOCKS, plan.blocks or SCREENING_BLOCKS)
-    return _stage(
-        plan, subject, settings, "screen", "quick", _LEAST_BLOCKS if objective == MEMORY else blocks, objective
-    )
+    blocks = _LEAST_BLOCKS if objective == MEMORY else min(SCREENING_BLOCKS, plan.blocks or SCREENING_BLOCKS)
+    stage = _stage(plan, subject, settings, "screen", "quick", blocks, objective)
+    return replace(stage, processes=_SCREENING_PROCESSES)
 
 
 def confirmation(plan: Plan, subject: Subject, settings: Sequence[RuntimePlan], objective: str) -> Plan:

@@ -61,11 +61,9 @@ def save_folded(path: Path, size: int = 256) -> None:
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
-def optimized(folder: Path, wanted: Wanted, **changes: Any) -> tuple[Found, ...]:
+def optimized(folder: Path, wanted: Wanted) -> tuple[Found, ...]:
     plan = load_plan(folder / "plan.yaml", Boards(folder / "inventory.yaml"))
-    return optimize_plan(
-        plan, home(folder), wanted=wanted, command="", progress=Progress(quiet=True), **{"new": False, **changes}
-    )
+    return optimize_plan(plan, home(folder), wanted=wanted, command="", progress=Progress(quiet=True), new=False)
 
 
 def home(folder: Path) -> Home:
