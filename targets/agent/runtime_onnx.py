@@ -165,7 +165,8 @@ def _chosen(options: Any, cell: Mapping[str, Any]) -> dict[str, Any]:
     if has_own_pool(cell):
         used["intra_op_threads"] = options.intra_op_num_threads
     if "offline" in cell:
-        used |= {"offline_graph": True, **{f"offline_graph_{key}": value for key, value in cell["offline"].items()}}
+        as_it_is = options.graph_optimization_level.name == _LEVELS["disabled"]
+        used |= {"offline_graph": as_it_is, **{f"offline_graph_{key}": value for key, value in cell["offline"].items()}}
     return used
 
 
