@@ -13,6 +13,7 @@ from ..store import LAB, RunRow, Store
 
 BETTER, DEFAULT, NOT_MEASURED = "better", "default", "not-measured"
 _BEGAN, _FOUND, _ENDED = "optimize-began", "optimize-found", "optimize-ended"
+_BOARD = "optimize-board"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,18 @@ class OptimizeLedger:
         """What was found of a subject since this optimisation began."""
         facts = [note.facts for note in self._notes() if note.kind == _FOUND and note.facts["key"] == key]
         return Found(**facts[-1]["found"]) if facts else None
+
+    def board(self, name: str) -> Mapping[str, Any] | None:
+        """What a board told of itself when this optimisation came to it.
+
+        Looked at again, it might tell something else, and a job that a killed controller left there has its lease.
+        """
+        facts = [note.facts for note in self._notes() if note.kind == _BOARD and note.facts["board"] == name]
+        return facts[-1]["facts"] if facts else None
+
+    def keep_board(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Note what a board told."""
+        self._store.add_note(LAB, self._subject, _BOARD, {"board": name, "facts": dict(facts)})
 
     def keep(self, key: str, found: Found) -> None:
         """Note what was found of a subject."""

@@ -65,14 +65,12 @@ def optimize_plan(
 
 
 def _on_board(work: Work, mine: Sequence[Subject]) -> list[Found]:
-    facts: Mapping[str, Any] | None = None
     found: list[Found] = []
     for subject in mine:
         known = work.ledger.known(subject.key)
         if known is None:
             try:
-                facts = facts or board_facts(subject.board, work.progress)
-                known = optimize_artifact(work, subject, facts)
+                known = optimize_artifact(work, subject, _facts(work, subject.board))
             except TargetError as error:
                 known = unmeasured(work, subject, " ".join(str(error).split()), code=4)
             if known.outcome != NOT_MEASURED:
@@ -80,6 +78,14 @@ def _on_board(work: Work, mine: Sequence[Subject]) -> list[Found]:
         work.progress.say(f"{subject.key}: {known.sentence}")
         found.append(known)
     return found
+
+
+def _facts(work: Work, board: Board) -> Mapping[str, Any]:
+    facts = work.ledger.board(board.name)
+    if facts is None:
+        facts = board_facts(board, work.progress)
+        work.ledger.keep_board(board.name, facts)
+    return facts
 
 
 def board_facts(board: Board, progress: Progress) -> Mapping[str, Any]:
