@@ -22,6 +22,12 @@ from .agent_jobs import cell, face_cell, job, of_kind, run_job
 ORT: ModuleType = onnxruntime
 
 
+@pytest.fixture(autouse=True)
+def jobs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs in this process works as a worker does: in a folder of its own, where it notes its phase."""
+    monkeypatch.chdir(tmp_path)
+
+
 def fields(folder: Path, **changes: Any) -> dict[str, Any]:
     """A cell of the small CNN as a worker is sent it."""
     return json.loads(job_to_json(job(cell("one", folder, **changes))))["cells"][0]
