@@ -16,7 +16,7 @@ from .energy import with_energy
 from .errors import StoreError
 from .intake import PROFILE_EVENTS
 from .spoilt import Spoilt, given_up_text, repeated_text, spoilt_on
-from .store import ENOUGH, MOVED, Note, RunRow, Store
+from .store import ENOUGH, MOVED, SETTLED, Note, RunRow, Store
 
 Facts = Mapping[str, Any]
 
@@ -205,8 +205,14 @@ def _record(run: RunRow, cell: str, board: str, facts: Facts, ledger: _Ledger) -
         trials=trials,
         twin_trials=tuple(ledger.trials.get(cell + TWIN, ())),
         profile=profile_of(trials),
-        remarks=(*_remarks(facts, ledger.spoilt[board]), *ledger.lost),
+        remarks=(*_settled(ledger.facts(cell, SETTLED)), *_remarks(facts, ledger.spoilt[board]), *ledger.lost),
     )
+
+
+def _settled(note: Facts | None) -> Iterator[str]:
+    """What `settings: best` stood for."""
+    if note is not None:
+        yield str(note["sentence"])
 
 
 def _checked(facts: Facts) -> bool:

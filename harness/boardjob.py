@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..reports.record import Trial
 from ..targets.agent.job import AS_SHIPPED, Job, JobBlock, JobCell
@@ -22,6 +23,7 @@ from .home import Home
 from .measuring import NOTHING, Once, process_limit_s, still_once
 from .metering import gap_s
 from .notify import Event
+from .optimize.reuse import settled
 from .plan import Cell, Plan
 from .progress import Progress
 from .protocol import MeasurementProtocol
@@ -130,22 +132,23 @@ def _job_cell(
     sustained: bool,
 ) -> JobCell:
     inputs = context.prepared.inputs(cell, cell.board)
+    sha256 = context.prepared.artifact(cell).sha256
+    settings = settled(context.store, context.run_id, context.home, cell, sha256, context.progress)
     twin = name.endswith(TWIN)
     once = NOTHING if twin else _once(context, cell, state)
     return JobCell(
         cell=name,
-        model=remote[context.prepared.artifact(cell).sha256],
+        model=remote[sha256],
         runtime=cell.runtime,
         python=runtime.python,
         site=runtime.site,
-        threads=cell.settings["threads"],
-        graph_optimization=cell.settings["graph_optimization"],
-        providers=tuple(cell.settings["providers"]),
+        **chosen_settings(settings),
         golden=remote[inputs.golden.sha256],
         accuracy=None if inputs.accuracy is None else remote[inputs.accuracy.sha256],
         timing=remote[inputs.timing.sha256],
         check=not twin and name not in state.checked,
         memory=once.memory,
+        memory_blocks=once.memory_blocks,
         loop_k=_loop_k(cell, state.trials),
         profile=once.profile,
         counters=once.counters,
@@ -153,6 +156,13 @@ def _job_cell(
         command=runtime.command or None,
         power=not twin,  # the A/A control so shows what the meter does to the time
     )
+
+
+def chosen_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a cell as the fields of a JobCell; the interpreter is the board's affair."""
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    fields.pop("python", None)
+    return fields
 
 
 def _once(context: RunContext, cell: Cell, state: _State) -> Once:

@@ -60,6 +60,10 @@ class Home:
         """The controller's copy of a board's journal."""
         return self.folder / "runs" / run_id / f"{board}.{job_id}.journal.jsonl"
 
+    def settings(self, board: str) -> Path:
+        """The best settings that are known of a board."""
+        return self.folder / "settings" / f"{board}.yaml"
+
     def lock(self, run_id: str) -> Path:
         """Held while a process works on a run."""
         return self.folder / "runs" / run_id / "lock"

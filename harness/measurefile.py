@@ -61,6 +61,9 @@ class MeasureKeys(Strict):
     )
     operators: bool = Field(default=True, description="What each operator costs, once for each cell.")
     counters: bool = Field(default=True, description="What the processor's counters give, once for each cell.")
+    memory_processes: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=1, description="How many processes tell the memory of each cell; the figure is their median."
+    )
 
     @model_validator(mode="after")
     def _belongs_to_controlled(self) -> MeasureKeys:
@@ -83,4 +86,5 @@ def measuring_of(keys: MeasureKeys, protocol: str) -> Measuring:
         sustained_limit_s=windows.limit_s,
         operators=keys.operators,
         counters=keys.counters,
+        memory_processes=keys.memory_processes,
     )

@@ -23,6 +23,7 @@ class Measuring:
     sustained_limit_s: float = 600.0
     operators: bool = True
     counters: bool = True
+    memory_processes: int = 1  # a single one gives a figure, several give what it varies by
 
 
 USUAL = Measuring()
@@ -30,12 +31,16 @@ USUAL = Measuring()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
-    """Which processes that run once a cell still needs. `sustained` comes when its blocks are whole."""
+    """Which processes that run once a cell still needs. `sustained` comes when its blocks are whole.
+
+    `memory_blocks` numbers the memory processes where there are to be several.
+    """
 
     memory: bool
     profile: bool
     counters: bool
     sustained: bool
+    memory_blocks: tuple[int, ...] = ()
 
 
 NOTHING = Once(memory=False, profile=False, counters=False, sustained=False)
@@ -43,10 +48,15 @@ NOTHING = Once(memory=False, profile=False, counters=False, sustained=False)
 
 def still_once(measuring: Measuring, cell: str, board: Board, trials: Iterable[Trial], *, command: bool) -> Once:
     """What is not in the store yet. A program as runtime tells no operators, counters or windows, so none is asked."""
-    stored = {trial.kind for trial in trials if trial.cell_id == cell}
+    mine = [trial for trial in trials if trial.cell_id == cell]
+    stored = {trial.kind for trial in mine}
     inside = not command
+    read = {trial.block for trial in mine if trial.kind is TrialKind.MEMORY}
+    several = measuring.memory_processes > 1
+    unread = tuple(block for block in range(measuring.memory_processes) if block not in read) if several else ()
     return Once(
-        memory=TrialKind.MEMORY not in stored,
+        memory=bool(unread) if several else not read,
+        memory_blocks=unread,
         profile=inside and measuring.operators and TrialKind.PROFILE not in stored,
         counters=inside and measuring.counters and TrialKind.COUNTERS not in stored,
         sustained=inside and wants_sustained(measuring, board) and TrialKind.SUSTAINED not in stored,

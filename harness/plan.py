@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..compression.formats import given_format
 from ..targets.board import COMMAND, Board, BoardRuntime
 from .measuring import USUAL, Measuring
-from .provenance import digest
+from .runtimeplan import RuntimePlan
 
 if TYPE_CHECKING:
     from ..compression.recipe import Recipe
@@ -47,31 +47,12 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimePlan:
-    """One runtime setting. `name` None means the one that fits the model's format."""
-
-    name: str | None
-    threads: int = 1
-    graph_optimization: str = "all"
-    providers: tuple[str, ...] = ()
-    python: str | None = None
-
-    def settings(self) -> dict[str, Any]:
-        """What is recorded and exported beside the runtime's name."""
-        return {
-            "threads": self.threads,
-            "graph_optimization": self.graph_optimization,
-            "providers": list(self.providers),
-            **({} if self.python is None else {"python": self.python}),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A plan that was read and checked. `source` is the plan as plain data: what is stored and hashed.
 
-    `blocks` are those that the plan asks for itself on timed boards, `stop_at_width_pct` the width of the intervals at
-    which it may end earlier; `lines` says where keys stand in the file that only the cells can tell wrong.
+    `blocks` are those that the plan asks for itself on timed boards, `processes` the importer processes on emulated
+    ones (None = the protocol's), `stop_at_width_pct` the width of the intervals at which it may end earlier; `lines`
+    says where keys stand in the file that only the cells can tell wrong.
     `pools` maps a board that `any:K` chose to the others of its kind, which may take its place; `remarks` are sentences
     for the user about the choice of boards.
     """
@@ -90,6 +71,7 @@ class Plan:
     accuracy_samples: int | None
     seed: int
     blocks: int | None = None
+    processes: int | None = None
     stop_at_width_pct: float | None = None
     lines: Mapping[str, int] = field(default_factory=dict[str, int])
     pools: Mapping[str, tuple[Board, ...]] = field(default_factory=dict[str, tuple[Board, ...]])
@@ -185,17 +167,14 @@ def runtime_for(model_format: str, board: Board) -> str:
 def _cell(board: Board, model: str, recipe: Recipe, runtime: RuntimePlan, source_format: str) -> Cell:
     file_format = given_format([step.kind for step in recipe.steps], source_format)
     name = runtime.name or runtime_for(file_format, board)
-    variant = f"{name}-t{runtime.threads}"
-    if (runtime.graph_optimization, runtime.providers, runtime.python) != ("all", (), None):
-        variant += "-" + digest(runtime.settings())[:6]
     return Cell(
-        cell_id=f"{board.name}/{model}/{recipe.name}/{variant}",
+        cell_id=f"{board.name}/{model}/{recipe.name}/{runtime.variant(name)}",
         board=board,
         model=model,
         recipe=recipe.name,
         runtime=name,
         settings=runtime.settings(),
-        skip=_why_not(board, name, file_format),
+        skip=_why_not(board, name, file_format) or runtime.lacking(name),
     )
 
 

@@ -82,6 +82,39 @@ class RuntimeFile(Strict):
     graph_optimization: Literal["disabled", "basic", "extended", "all"] = "all"
     providers: list[str] = Field(default_factory=list[str], description="ONNX Runtime's execution providers, in order.")
     python: str | None = Field(default=None, description="The boards' interpreter that has it; else the inventory's.")
+    affinity: (
+        Literal["all", "big", "middle", "little"]
+        | Annotated[list[Annotated[int, Field(ge=0, lt=4096)]], Field(min_length=1)]
+        | None
+    ) = Field(
+        default=None,
+        description="Processors to run on: `all`, their numbers, or the board's fastest (`big`), slowest (`little`) or "
+        "other (`middle`) cores. By default the kernel chooses, under the profile `controlled` among the fastest.",
+    )
+    arena: bool | None = Field(default=None, description="ONNX Runtime's memory arena; by default on.")
+    memory_pattern: bool | None = Field(default=None, description="ONNX Runtime's memory pattern; by default on.")
+    spinning: bool | None = Field(
+        default=None, description="Whether ONNX Runtime's idle threads keep their core busy; by default with 2 or more."
+    )
+    xnnpack: bool | None = Field(
+        default=None, description="TensorFlow Lite's XNNPACK delegate; by default the build's."
+    )
+    offline_graph: bool = Field(
+        default=False, description="Have ONNX Runtime optimise the graph on the board once, and load what it wrote."
+    )
+    settings: Literal["best", "best-memory"] | None = Field(
+        default=None, description="Instead of all these: what `hilbench optimize` found for the artifact on the board."
+    )
+
+    @model_validator(mode="after")
+    def _best_is_all(self) -> RuntimeFile:
+        if self.settings is not None:
+            chosen = sorted(self.model_fields_set - {"name", "python", "settings"})
+            if chosen:
+                raise ValueError(
+                    f'"settings: {self.settings}" stands for all settings, so not with {", ".join(chosen)}'
+                )
+        return self
 
 
 class BudgetFile(Strict):

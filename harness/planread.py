@@ -15,8 +15,9 @@ from ..targets.yamlerrors import choice
 from ..targets.yamlfile import Positions, YamlFileError, load_yaml
 from .errors import PlanError
 from .measurefile import measuring_of
-from .plan import ModelPlan, Plan, RuntimePlan, TaskPlan
+from .plan import ModelPlan, Plan, TaskPlan
 from .planfile import BudgetFile, ModelFile, PlanFile, RuntimeFile, TaskFile
+from .runtimeplan import RuntimePlan
 from .selection import Boards, Selection
 
 # Where accuracy is judged and the plan says nothing: nobody ships a model because it is fast and wrong.
@@ -200,6 +201,13 @@ def _runtime(file: RuntimeFile) -> RuntimePlan:
         graph_optimization=file.graph_optimization,
         providers=tuple(file.providers),
         python=file.python,
+        affinity=tuple(file.affinity) if isinstance(file.affinity, list) else file.affinity,
+        arena=file.arena,
+        memory_pattern=file.memory_pattern,
+        spinning=file.spinning,
+        xnnpack=file.xnnpack,
+        offline_graph=file.offline_graph,
+        tuned=file.settings,
     )
 
 

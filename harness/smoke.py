@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..targets.board import Board
 from .home import Home
-from .plan import ModelPlan, Plan, RuntimePlan, TaskPlan
+from .plan import ModelPlan, Plan, TaskPlan
 from .progress import Progress
+from .runtimeplan import RuntimePlan
 from .smokemodel import write_smoke_model
 
 if TYPE_CHECKING:

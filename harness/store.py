@@ -31,6 +31,8 @@ LAB = ""
 ENOUGH = "enough"  # the kind of the note that ends a board's blocks before their number is reached
 MOVED = "moved"
 """The kind of the note of a board whose cells went to another one (`to`), and why; see `standin.py`."""
+SETTLED = "settled"
+"""The kind of the note that says what `settings: best` of a cell stands for (`settings`), and why (`sentence`)."""
 NewNote = tuple[str, str, Mapping[str, Any]]
 """(subject, kind, facts)"""
 

@@ -20,12 +20,18 @@ def settings_key(record: Record) -> str:
     return _SORTED.encode(dict(record.settings))
 
 
-def why_not_comparable(candidate: Record, baseline: Record) -> str | None:
-    """The first reason why a ratio of the two would mislead, as a clause; None where they may be compared."""
-    return next(_reasons(candidate, baseline), None)
+_SWITCHES = ("threads", "graph_optimization", "arena", "memory_pattern", "spinning", "xnnpack", "offline_graph")
 
 
-def _reasons(candidate: Record, baseline: Record) -> Iterator[str]:
+def why_not_comparable(candidate: Record, baseline: Record, *, across_settings: bool = False) -> str | None:
+    """The first reason why a ratio of the two would mislead, as a clause; None where they may be compared.
+
+    `across_settings`: it is the settings that are to be compared, so that they may differ.
+    """
+    return next(_reasons(candidate, baseline, across_settings), None)
+
+
+def _reasons(candidate: Record, baseline: Record, across_settings: bool) -> Iterator[str]:
     if candidate.emulated is not baseline.emulated:
         yield "one was counted on an emulated board, the other timed on a real one"
     if candidate.board != baseline.board:
@@ -34,7 +40,7 @@ def _reasons(candidate: Record, baseline: Record) -> Iterator[str]:
         yield f"the profile of the board was {candidate.profile}"
     if candidate.profile != baseline.profile:
         yield f"they were measured in different profiles ({candidate.profile}, {baseline.profile})"
-    if settings_key(candidate) != settings_key(baseline):
+    if not across_settings and settings_key(candidate) != settings_key(baseline):
         yield "they were run with different settings"
     for name, record in (("candidate", candidate), ("baseline", baseline)):
         yield from _not_as_declared(name, record)
@@ -43,7 +49,7 @@ def _reasons(candidate: Record, baseline: Record) -> Iterator[str]:
 
 
 def _not_as_declared(name: str, record: Record) -> Iterator[str]:
-    declared = [(key, record.settings.get(key)) for key in ("threads", "graph_optimization")]
+    declared = [(key, record.settings.get(key)) for key in _SWITCHES]
     asked = record.settings.get("providers") or []
     for trial in _measured(record):
         for setting, wanted in declared:

@@ -70,8 +70,19 @@ def _differing(records: Sequence[Record]) -> tuple[bool, bool, tuple[str, ...]]:
 def _named(record: Record, differing: tuple[bool, bool, tuple[str, ...]]) -> str:
     models, runtimes, keys = differing
     parts = [record.recipe, *([record.model] if models else []), *([record.runtime] if runtimes else [])]
-    parts += [f"{key.replace('_', ' ')} {record.settings.get(key)}" for key in keys]
+    tuned = "settings" in record.settings  # `settings: best` stands for all of them
+    shown = [key for key in keys if (key == "settings") is tuned]
+    parts += [f"{key.replace('_', ' ')} {setting_text(record.settings.get(key))}" for key in shown]
     return " · ".join(parts)
+
+
+def setting_text(value: object) -> str:
+    """The value of a runtime setting as a person reads it; one that was not chosen is the default."""
+    if value is None or value == []:
+        return "default"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def work_text(cell: CellSummary) -> str:

@@ -68,7 +68,7 @@ def show(name: str, offline: bool, inventory: Path | None, *, as_json: bool) -> 
     known = Boards(inventory)
     entry = known.board(name)
     standing = board_standings(known, [entry.name])[entry.name]
-    facts, code = {**_facts(entry), **_standing(standing)}, 0
+    facts, code = {**_facts(entry), **_standing(standing), "best settings": _best(entry, known.inventory_path)}, 0
     if not offline:
         try:
             facts |= occupancy(entry)
@@ -218,6 +218,17 @@ def _facts(entry: Board) -> dict[str, Any]:
         "tags": list(entry.tags),
         "note": entry.note,
     }
+
+
+def _best(entry: Board, inventory: Path | None) -> list[str]:
+    """What `hilbench optimize` found for files on this board, a sentence each."""
+    from ..boardfacts import told_facts
+    from ..home import find_home
+    from ..optimize.settingsfile import entry_words, fingerprint, read_settings
+
+    entries = read_settings(find_home(inventory).settings(entry.name))
+    told = told_facts(inventory).get(entry.name) if entries else None
+    return [entry_words(one, now=None if told is None else fingerprint(told, one.runtime)) for one in entries]
 
 
 def _standing(found: Standing | None) -> dict[str, Any]:

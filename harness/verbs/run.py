@@ -58,19 +58,20 @@ def run(
     found = Boards(inventory, near=plan)
     loaded = load_plan(plan, found, boards=boards or None)
     if not any_time:
-        _refuse_outside_hours(loaded.boards)
+        refuse_outside_hours(loaded.boards)
     home = find_home(found.inventory_path)
     with open_log(home.log), Progress(quiet=quiet) as progress:
         for remark in loaded.remarks:
             progress.say(remark)
         result = run_plan(
-            loaded, home, new=new, command=_command(), progress=progress, tell=teller(found, progress.say)
+            loaded, home, new=new, command=command_again(), progress=progress, tell=teller(found, progress.say)
         )
-    show_result(result, _command(), as_json=as_json)
+    show_result(result, command_again(), as_json=as_json)
     return result.exit_code
 
 
-def _refuse_outside_hours(boards: Sequence[Board]) -> None:
+def refuse_outside_hours(boards: Sequence[Board]) -> None:
+    """Raise PlanError for a board that may not be used at this hour."""
     import time
     from datetime import datetime
 
@@ -113,6 +114,6 @@ def show_result(result: RunResult, again: str, *, as_json: bool) -> None:
     click.echo(f"report: {result.report}")
 
 
-def _command() -> str:
+def command_again() -> str:
     """The words that go on with this run, or repeat it: what was typed, without what concerns this call only."""
     return shlex.join(["hilbench", *(word for word in sys.argv[1:] if word not in ("--new", "--json", "--quiet"))])

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...reports.wording import setting_text
 from ..assemble import standing
 from ..store import ENOUGH, MOVED, Note, RunRow
 
@@ -59,6 +60,10 @@ def candidate_of(facts: Mapping[str, Any]) -> str:
     if settings.get("graph_optimization", "all") != "all":
         extra.append(f"optimization {settings['graph_optimization']}")
     extra += [str(provider) for provider in settings.get("providers", ())]
+    if settings.get("affinity") is not None:
+        extra.append(f"on {setting_text(settings['affinity'])} cores")
+    switches = ("arena", "memory_pattern", "spinning", "xnnpack", "offline_graph", "settings")
+    extra += [f"{name.replace('_', ' ')} {setting_text(settings[name])}" for name in switches if name in settings]
     if settings.get("python"):
         extra.append(str(settings["python"]))
     return " · ".join([str(facts["model"]), str(facts["recipe"]), str(facts["runtime"]), *extra])

@@ -62,6 +62,7 @@ class JobCell:
     timing: str  # likewise, the inputs that timed inferences cycle through
     check: bool = True  # False when the golden check of this cell is already in the store
     memory: bool = True  # likewise
+    memory_blocks: tuple[int, ...] = ()  # one memory process each; empty = a single one, in the job's first block
     loop_k: int | None = (
         None  # inferences per sample; None = the cell's first latency process chooses, later ones keep it
     )
@@ -70,6 +71,12 @@ class JobCell:
     sustained: bool = False  # after all blocks, a run without a break until the board's state is steady
     command: tuple[str, ...] | None = None  # a program in place of a runtime: its words, with places to be filled
     power: bool = False  # its latency processes are metered, where the job has a meter
+    affinity: str | tuple[int, ...] | None = None  # see placement.py; None = where the board's profile puts it
+    arena: bool | None = None  # ONNX Runtime's memory arena; None = the runtime's own choice, here and below
+    memory_pattern: bool | None = None
+    spinning: bool | None = None  # whether threads of the pool that wait keep a core busy
+    xnnpack: bool | None = None  # TensorFlow Lite's delegate
+    offline_graph: bool = False  # the graph is optimised and written on the board first, see offline_graph.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +173,14 @@ def job_from_json(text: str) -> Job:
 
 def _cell(item: dict[str, Any]) -> JobCell:
     providers, command = tuple(item.pop("providers")), item.pop("command", None)
-    return JobCell(providers=providers, command=None if command is None else tuple(command), **item)
+    affinity = item.pop("affinity", None)
+    return JobCell(
+        providers=providers,
+        command=None if command is None else tuple(command),
+        affinity=tuple(affinity) if isinstance(affinity, list) else affinity,
+        memory_blocks=tuple(item.pop("memory_blocks", ())),
+        **item,
+    )
 
 
 def _block(item: dict[str, Any]) -> JobBlock:

@@ -96,8 +96,9 @@ BESIDE: dict[str, dict[str, Any]] = {
 
 def work_of(cell: JobCell) -> tuple[object, ...]:
     """What is timed, whatever the cell is called: an A/A twin must have its subject's loop_k."""
-    settings = (cell.threads, cell.graph_optimization, cell.providers)
-    return (cell.model, cell.runtime, cell.python, cell.site, cell.timing, cell.command, *settings)
+    settings = (cell.threads, cell.graph_optimization, cell.providers, cell.affinity, cell.offline_graph)
+    choices = (cell.arena, cell.memory_pattern, cell.spinning, cell.xnnpack)
+    return (cell.model, cell.runtime, cell.python, cell.site, cell.timing, cell.command, *settings, *choices)
 
 
 def fail(session: Session, step: Step, failure: CellFailure) -> None:

@@ -23,6 +23,9 @@ _LEVELS = {
     "extended": "ORT_ENABLE_EXTENDED",
     "all": "ORT_ENABLE_ALL",
 }
+XNNPACK = "XnnpackExecutionProvider"
+_SWITCHES = {"arena": "enable_cpu_mem_arena", "memory_pattern": "enable_mem_pattern"}
+_SPINNING = "session.intra_op.allow_spinning"
 _ERRORS_ONLY = 3
 _NS_PER_US = 1000
 
@@ -52,12 +55,14 @@ class OnnxModel:
 
     def used(self) -> dict[str, Any]:
         """See LoadedModel."""
+        options = self._session.get_session_options()
         return {
             "runtime_version": self._version,
             "threads": self._cell["threads"],
             "graph_optimization": self._cell["graph_optimization"],
             "providers": list(self._session.get_providers()),
-            "memory_settings": _memory_settings(self._session.get_session_options()),
+            "memory_settings": _memory_settings(options),
+            **_chosen(options, self._cell),
         }
 
     def inspect(self, sample: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
@@ -84,26 +89,52 @@ class OnnxModel:
 
 def load_onnx(module: ModuleType, cell: Mapping[str, Any], profile_prefix: str | None) -> OnnxModel:
     """Create the session. Raises CellFailure `unsupported` for a provider this build lacks, else ORT's exceptions."""
-    asked: list[str] = list(cell["providers"])
-    available: Sequence[str] = module.get_available_providers()
-    for provider in asked:
-        if provider not in available:
-            have = ", ".join(available)
-            raise CellFailure(UNSUPPORTED, f"this build of onnxruntime has no {provider}; it has {have}")
-    options = module.SessionOptions()
-    options.inter_op_num_threads = 1
-    options.intra_op_num_threads = cell["threads"]
-    options.execution_mode = module.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = getattr(module.GraphOptimizationLevel, _LEVELS[cell["graph_optimization"]])
-    options.log_severity_level = _ERRORS_ONLY
-    if cell["threads"] == 1:
-        # A waiting pool that spins burns instructions and heat that are not the model's.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers = providers_of(module, cell)
+    # What was optimised on this board before is loaded as it is.
+    options = session_options(module, cell, "disabled" if "offline" in cell else cell["graph_optimization"])
     if profile_prefix is not None:
         options.enable_profiling = True
         options.profile_file_prefix = profile_prefix
-    session = module.InferenceSession(cell["model"], sess_options=options, providers=asked or None)
+    session = module.InferenceSession(cell["model"], sess_options=options, providers=providers)
     return OnnxModel(session, str(module.__version__), cell)
+
+
+def providers_of(module: ModuleType, cell: Mapping[str, Any]) -> list[Any] | None:
+    """The providers that a cell asks for, XNNPACK with its threads; None = the build's own choice. Raises CellFailure.
+
+    XNNPACK has a pool of its own. (ONNX Runtime, Execution Providers: XNNPACK, "Recommended configuration".)
+    """
+    available: Sequence[str] = module.get_available_providers()
+    for provider in cell["providers"]:
+        if provider not in available:
+            have = ", ".join(available)
+            raise CellFailure(UNSUPPORTED, f"this build of onnxruntime has no {provider}; it has {have}")
+    own = {"intra_op_num_threads": str(cell["threads"])}
+    return [(one, own) if one == XNNPACK and has_own_pool(cell) else one for one in cell["providers"]] or None
+
+
+def has_own_pool(cell: Mapping[str, Any]) -> bool:
+    """Whether the cell's threads are XNNPACK's: the session's own pool then has one, or both would want the cores."""
+    return XNNPACK in cell["providers"] and cell["threads"] > 1
+
+
+def session_options(module: ModuleType, cell: Mapping[str, Any], level: str) -> Any:
+    """The session's options for a cell, its graph optimised at `level`."""
+    threads = 1 if has_own_pool(cell) else cell["threads"]
+    options = module.SessionOptions()
+    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = threads
+    options.execution_mode = module.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = getattr(module.GraphOptimizationLevel, _LEVELS[level])
+    options.log_severity_level = _ERRORS_ONLY
+    for setting, option in _SWITCHES.items():
+        if cell.get(setting) is not None:
+            setattr(options, option, cell[setting])
+    # A waiting pool that spins burns instructions and heat that are not the model's.
+    spinning: bool | None = False if cell.get("spinning") is None and threads == 1 else cell.get("spinning")
+    if spinning is not None:
+        options.add_session_config_entry(_SPINNING, "1" if spinning else "0")
+    return options
 
 
 def read_profile(text: str, providers: list[str]) -> dict[str, Any]:
@@ -122,6 +153,21 @@ def read_profile(text: str, providers: list[str]) -> dict[str, Any]:
         "ops": dict(sorted(Counter(op for _, op in nodes.values()).items())),
         "fell_back": dict(sorted(Counter(op for provider, op in nodes.values() if provider != first).items())),
     }
+
+
+def _chosen(options: Any, cell: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds of the settings that the cell leaves not to the runtime, read back from the session."""
+    used: dict[str, Any] = {
+        setting: getattr(options, option) for setting, option in _SWITCHES.items() if cell.get(setting) is not None
+    }
+    if cell.get("spinning") is not None:
+        used["spinning"] = options.get_session_config_entry(_SPINNING) == "1"
+    if has_own_pool(cell):
+        used["intra_op_threads"] = options.intra_op_num_threads
+    if "offline" in cell:
+        as_it_is = options.graph_optimization_level.name == _LEVELS["disabled"]
+        used |= {"offline_graph": as_it_is, **{f"offline_graph_{key}": value for key, value in cell["offline"].items()}}
+    return used
 
 
 def _memory_settings(options: Any) -> dict[str, Any]:

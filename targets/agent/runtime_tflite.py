@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .failures import UNSUPPORTED, CellFailure
 from .inputs import InputSpec
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class TfliteModel:
 
     def used(self) -> dict[str, Any]:
         """See LoadedModel."""
-        return {"runtime_version": _version(self._cell["runtime"]), "threads": self._cell["threads"]}
+        used = {"runtime_version": _version(self._cell["runtime"]), "threads": self._cell["threads"]}
+        return used if self._cell.get("xnnpack") is None else {**used, "xnnpack": delegated(self._interpreter)}
 
     def inspect(self, sample: Mapping[str, NDArray[Any]]) -> dict[str, Any]:  # noqa: ARG002  needs no inference
         """See LoadedModel: the execution plan's operators; what a delegate took over appears as DELEGATE."""
@@ -68,10 +70,31 @@ class TfliteModel:
 
 
 def load_tflite(module: ModuleType, cell: Mapping[str, Any]) -> TfliteModel:
-    """Build the interpreter and allocate its tensors. Raises what the library raises (ValueError, RuntimeError)."""
-    interpreter = module.Interpreter(model_path=cell["model"], num_threads=cell["threads"])
+    """Build the interpreter and allocate its tensors. Raises what the library raises (ValueError, RuntimeError).
+
+    Raises CellFailure `unsupported` where XNNPACK is to be on or off and this build cannot, or does not, do so.
+    """
+    xnnpack: bool | None = cell.get("xnnpack")
+    extra = {} if xnnpack is not False else {"experimental_op_resolver_type": _without_delegates(module, cell)}
+    interpreter = module.Interpreter(model_path=cell["model"], num_threads=cell["threads"], **extra)
     interpreter.allocate_tensors()
+    if xnnpack is not None and delegated(interpreter) is not xnnpack:
+        what = "took none of this model's operators" if xnnpack else "cannot be switched off"
+        raise CellFailure(UNSUPPORTED, f"XNNPACK {what} in this build of {cell['runtime']}")
     return TfliteModel(interpreter, cell)
+
+
+def delegated(interpreter: Any) -> bool | None:
+    """Whether a delegate runs any operator (by default XNNPACK is the only one); None where the build does not tell."""
+    details = getattr(interpreter, "_get_ops_details", None)
+    return None if details is None else any(str(op["op_name"]) == _DELEGATED for op in details())
+
+
+def _without_delegates(module: ModuleType, cell: Mapping[str, Any]) -> Any:
+    kinds = getattr(module, "OpResolverType", None)
+    if kinds is None:
+        raise CellFailure(UNSUPPORTED, f"this build of {cell['runtime']} cannot switch XNNPACK off")
+    return kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 
 
 def _spec(detail: Mapping[str, Any]) -> InputSpec:

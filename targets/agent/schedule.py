@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .job import Job, JobBlock, JobCell
+from .placement import Affinity
+
+_Key = tuple[str, str, str | None, Affinity]  # cells that may be forked from one importer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +64,15 @@ def _forked(job: Job) -> tuple[Group, ...]:
 
 def _once(job: Job, cells: tuple[JobCell, ...]) -> tuple[Step, ...]:
     first = job.blocks[0] if job.blocks else JobBlock(block=0, attempt=0, order=())
-    wanted = [("check", cell) for cell in cells if cell.check and _can_check(cell)]
-    wanted += [("memory", cell) for cell in cells if cell.memory]
-    wanted += [("profile", cell) for cell in cells if cell.profile]
-    wanted += [("counters", cell) for cell in cells if cell.counters]
+    own = first.block
+    wanted = [("check", cell, own) for cell in cells if cell.check and _can_check(cell)]
+    readings = [(cell, block) for cell in cells if cell.memory for block in cell.memory_blocks or (own,)]
+    wanted += [("memory", cell, block) for cell, block in sorted(readings, key=lambda one: one[1])]  # taking turns
+    wanted += [("profile", cell, own) for cell in cells if cell.profile]
+    wanted += [("counters", cell, own) for cell in cells if cell.counters]
     return tuple(
-        Step(kind=kind, cell=cell, block=first.block, attempt=first.attempt, position=position)
-        for position, (kind, cell) in enumerate(wanted)
+        Step(kind=kind, cell=cell, block=block, attempt=first.attempt, position=position)
+        for position, (kind, cell, block) in enumerate(wanted)
     )
 
 
@@ -93,9 +98,9 @@ def _block_steps(job: Job, block: JobBlock, kind: str) -> list[Step]:
     ]
 
 
-def _importer_key(cell: JobCell) -> tuple[str, str, str | None]:
-    return (cell.runtime, cell.python, cell.site)
+def _importer_key(cell: JobCell) -> _Key:
+    return (cell.runtime, cell.python, cell.site, cell.affinity)
 
 
-def _in_order(keys: list[tuple[str, str, str | None]]) -> list[tuple[str, str, str | None]]:
+def _in_order(keys: list[_Key]) -> list[_Key]:
     return list(dict.fromkeys(keys))

@@ -16,6 +16,7 @@ from .interrupts import Interrupts, StopRequested
 from .job import AS_SHIPPED, Job, JobCell
 from .journal import Journal
 from .ledger import Progress, Session, cool_down, fail, record, skipped, task_for, work_of
+from .placement import cpus_of
 from .power_process import power_beside
 from .processes import Worker, end, failure_of_exit, receive, send, start
 from .schedule import Group, Step, schedule
@@ -170,9 +171,9 @@ def _child_message(session: Session, importer: Worker, step: Step) -> dict[str, 
 
 @contextmanager
 def _worker(session: Session, cell: JobCell, *command: str) -> Generator[Worker]:
-    """Start a worker for a cell; it is surely gone afterwards."""
+    """Start a worker for a cell, on its processors; it is surely gone afterwards. Raises CellFailure."""
     argv = [cell.python, session.agent_path, *command]
-    cpus = session.profile.cpus
+    cpus = cpus_of(cell.affinity, session.profile.cpus, session.profile.root)
     worker = start(argv, site=cell.site, threads=cell.threads, jobdir=session.jobdir, cpus=cpus)
     try:
         yield worker

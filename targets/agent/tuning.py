@@ -66,13 +66,28 @@ def plan_tuning(root: Path, frequency_khz: int | None) -> Tuning:
 
 def fastest_cluster(root: Path) -> tuple[int, ...]:
     """The online processors of the fastest kind, by the kernel's cpu_capacity, else by their highest frequency."""
+    return clusters(root)[0]
+
+
+def clusters(root: Path) -> tuple[tuple[int, ...], ...]:
+    """The online processors by kind, the fastest kind first; one group where the kernel tells no difference."""
     cpus = _ranges(_read(root / _CPUS / "online", default="")) or tuple(sorted(os.sched_getaffinity(0)))
     for name in ("cpu_capacity", "cpufreq/cpuinfo_max_freq"):
         texts = {cpu: _read(root / _CPUS / f"cpu{cpu}" / name, default="") for cpu in cpus}
         if all(text.isdigit() for text in texts.values()):
-            fastest = max(int(text) for text in texts.values())
-            return tuple(cpu for cpu, text in texts.items() if int(text) >= _SMALLER * fastest)
-    return cpus
+            return _by_speed({cpu: int(text) for cpu, text in texts.items()})
+    return (cpus,)
+
+
+def _by_speed(speeds: Mapping[int, int]) -> tuple[tuple[int, ...], ...]:
+    groups: list[tuple[int, ...]] = []
+    left = dict(speeds)
+    while left:
+        fastest = max(left.values())
+        kind = tuple(cpu for cpu, speed in left.items() if speed >= _SMALLER * fastest)
+        groups.append(kind)
+        left = {cpu: speed for cpu, speed in left.items() if cpu not in kind}
+    return tuple(groups)
 
 
 def write_all(root: Path, writes: Iterable[Write]) -> None:

@@ -66,6 +66,10 @@ def _perform(raw: dict[str, Any], module: ModuleType | None) -> dict[str, Any]:
         return run_command_task(Task(**raw))
     if module is None:
         raw["import_ns"], module = _timed_import(raw["cell"]["runtime"])
+    if raw["cell"].get("offline_graph"):
+        from .offline_graph import with_offline_graph
+
+        raw["cell"] = with_offline_graph(module, raw["cell"])
     task = Task(**raw)
     # Each kind imports only what it needs: a small board compiles this file's modules anew in every process.
     if task.kind == "check":
@@ -101,9 +105,22 @@ def _import_all() -> None:
     """All that a child needs, so that it is imported once and children do their own work only."""
     import zipfile  # numpy reads its archives with it
 
-    from . import cgroup, check, count, memory, perf_event, pmu, profile, runtime_onnx, runtime_tflite, trace_onnx
+    from . import (
+        cgroup,
+        check,
+        count,
+        memory,
+        offline_graph,
+        perf_event,
+        pmu,
+        profile,
+        runtime_onnx,
+        runtime_tflite,
+        trace_onnx,
+    )
 
-    _ = (zipfile, cgroup, check, count, memory, perf_event, pmu, profile, runtime_onnx, runtime_tflite, trace_onnx)
+    _ = (zipfile, cgroup, check, count, memory, offline_graph, perf_event, pmu, profile)
+    _ = (runtime_onnx, runtime_tflite, trace_onnx)
 
 
 def _timed_import(runtime: str) -> tuple[int, ModuleType]:
