@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -54,7 +55,7 @@ class SearchFile(Strict):
     @field_validator("effort")
     @classmethod
     def _rises(cls, effort: list[int]) -> list[int]:
-        if any(after <= before for before, after in zip(effort, effort[1:], strict=False)):
+        if any(after <= before for before, after in pairwise(effort)):
             raise ValueError("each rung must have more blocks than the one before")
         return effort
 
