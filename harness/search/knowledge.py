@@ -28,7 +28,7 @@ class Knowledge:
             (model, board, metric): value for model, board, metric, value in study.get(_REFERENCES, [])
         }
         self.baselines: dict[str, Any] = dict(study.get(_BASELINES, {}))
-        self.seen: dict[str, int] = {}  # proposal -> its first trial
+        self.seen: dict[str, int] = {}  # proposal -> its trial
         self.files: dict[tuple[str, str], int] = {}  # (model, file) -> its first trial
         self._scores: dict[int, Scores | None] = {}
         self._forecaster: Forecaster | None = None

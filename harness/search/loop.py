@@ -23,6 +23,8 @@ from .state import TrialState
 from .study import Study
 from .telling import Telling
 
+_ASKS = 3  # how often the sampler may repeat itself before chance decides
+
 
 class Search:
     """A search under way."""
@@ -34,15 +36,15 @@ class Search:
 
     def run(self) -> None:
         """Go on until there is nothing left to do. What stops it (Interrupted, BoardsLostError) loses nothing."""
-        for number, proposal in self._study.half_asked(list(self.known.states)):
-            self._take_down(number, proposal)
+        for asked, proposal in self._study.half_asked(state.asked for state in self.known.states.values()):
+            self._take_down(asked, proposal)
         while self.step():
             pass
 
     def step(self) -> bool:
         """Do the next thing; False where the search is at its end."""
         self._teach()
-        unjudged = next((s for s in self.known.states.values() if s.judged is None and s.same_as is None), None)
+        unjudged = next((s for s in self.known.states.values() if s.judged is None), None)
         if unjudged is not None:
             self._judge(unjudged)
         elif self.known.rounds and not self.known.rounds[-1]["done"]:
@@ -94,29 +96,31 @@ class Search:
         return sorted(kept, key=lambda s: (promise(foretold[s.number], measured), s.number))
 
     def _propose(self) -> bool:
-        """Ask for a candidate. After a repeated one the next is drawn from what was not seen yet, if that is left."""
-        states = self.known.states
-        last = states[max(states)] if states else None
-        given: Proposal | None = None
-        if last is not None and last.same_as is not None and last.judged is None:
-            given = unseen(self._spec.space, self.known.seen, seed=(self._seed, last.number))
-            if given is None:
-                self._exhausted = True
-                self._telling.say(f"the whole space was looked at: {len(self.known.seen)} candidates")
+        """Take down the next candidate. Where the sampler repeats itself, one is drawn from what was not seen yet."""
+        for _ in range(_ASKS):
+            if self._take_down(*self._study.ask()):
                 return True
-        number, proposal = self._study.ask(given)
-        self._take_down(number, proposal)
+        drawn = unseen(self._spec.space, self.known.seen, seed=(self._seed, len(self.known.states)))
+        if drawn is not None:
+            return self._take_down(*self._study.ask(drawn))
+        self._exhausted = True
+        self._telling.say(f"the whole space was looked at: {len(self.known.seen)} candidates")
         return True
 
-    def _take_down(self, number: int, proposal: Proposal) -> None:
-        earlier = self.known.seen.get(proposal.key)
+    def _take_down(self, asked: int, proposal: Proposal) -> bool:
+        """Make a proposal a trial, unless it was one before."""
+        if proposal.key in self.known.seen:
+            self._study.discard(asked)
+            return False
         name, judged = proposal.template, None
         try:
             name = self._spec.space.recipe(proposal).name
         except RecipeError as error:
             judged = Judged(failed=str(error))
-        state = TrialState(number=number, proposal=proposal, recipe=name, same_as=earlier, judged=judged)
+        number = len(self.known.states)
+        state = TrialState(number=number, asked=asked, proposal=proposal, recipe=name, judged=judged)
         self._telling.proposed(self.known.write(state))
+        return True
 
     def _judge(self, state: TrialState) -> None:
         judged = self._measurer.judge(self._candidate(state))
@@ -164,10 +168,10 @@ class Search:
 
     def _teach(self) -> None:
         """Tell the sampler what became of those trials of which it does not know yet."""
-        for number in [n for n in self.known.states if n not in self._study.told]:
-            told = lesson(self.known, self.known.states[number])
+        for state in [s for s in self.known.states.values() if s.asked not in self._study.told]:
+            told = lesson(self.known, state)
             if told is not None:
-                self._study.tell(number, told.values, told.violations)
+                self._study.tell(state.asked, told.values, told.violations)
 
     def _candidate(self, state: TrialState) -> Candidate:
         recipe = self._spec.space.recipe(state.proposal)

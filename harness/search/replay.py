@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def _figures(one: TableBoard, base: TableBoard, effort: int) -> tuple[Figure, ..
     )
 
 
-def _figure(metric: str, values: tuple[float, ...], base: tuple[float, ...], effort: int) -> Figure:
+def _figure(metric: str, values: Sequence[float], base: Sequence[float], effort: int) -> Figure:
     if len(values) > 1:
         return compared(metric, dict(enumerate(values[:effort])), dict(enumerate(base[:effort])))
     figure = Figure(metric=metric, value=median_estimate(values).value, blocks=1)

@@ -14,11 +14,12 @@ from .space import Proposal
 class TrialState:
     """One trial. Why it goes no further is not kept but follows from its figures, since limits may change.
 
-    `same_as` is the number of the trial that it repeats, by its recipe or by its file. `boards` has the newest figures
-    of each board; `run_ids` and `board_time_s` count all that was ever measured of it.
+    `asked` is its number in the study. `same_as` is the trial whose file is the same to the byte. `boards` has the
+    newest figures of each board; `run_ids` and `board_time_s` count all that was ever measured of it.
     """
 
     number: int
+    asked: int
     proposal: Proposal
     recipe: str
     judged: Judged | None = None

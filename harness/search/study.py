@@ -1,7 +1,8 @@
 """The one file that knows Optuna: it proposes candidates, and its database keeps all that a search knows.
 
-What is known of trial 7 is the study's attribute `trial:7`, written in one transaction; Optuna's own trial holds the
-parameters and, once told, what the sampler learns from. Proposals depend on the seed and on what was told, not on how
+What is known of trial 7 is the study's attribute `trial:7`, written in one transaction. Optuna's own trials hold the
+parameters and, once told, what the sampler learns from; they have numbers of their own, since a proposal that was seen
+before is discarded and never becomes a trial of the search. Proposals depend on the seed and on what was told, not on how
 often the program was started: every proposal has a sampler of its own, seeded by its number.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +58,12 @@ class Study:
         self._study.set_user_attr(key, value)
         self._attributes[key] = value
 
-    def half_asked(self, known: Sequence[int]) -> list[tuple[int, Proposal]]:
-        """Trials that were asked for and that nobody took down before the program ended."""
+    def half_asked(self, known: Iterable[int]) -> list[tuple[int, Proposal]]:
+        """What was asked for and nobody took down before the program ended, by the study's numbers."""
         return [(number, self._suggest(self._trials[number])) for number in sorted(set(self._trials) - set(known))]
 
     def ask(self, proposal: Proposal | None = None) -> tuple[int, Proposal]:
-        """The next trial: what the sampler proposes, or the proposal that is given."""
+        """The study's next number, and what its sampler proposes, or the proposal that is given."""
         if proposal is not None:
             with _quiet():
                 self._study.enqueue_trial(_parameters(self._spec.space, proposal))
@@ -71,6 +72,13 @@ class Study:
         self._trials[trial.number] = trial
         self._next = trial.number + 1
         return trial.number, self._suggest(trial)
+
+    def discard(self, number: int) -> None:
+        """Forget a proposal: it teaches the sampler nothing."""
+        import optuna
+
+        self._study.tell(self._trials.pop(number), state=optuna.trial.TrialState.FAIL)
+        self.told.add(number)
 
     def tell(self, number: int, values: Sequence[float], violations: Mapping[str, float]) -> None:
         """What became of a trial: a value for each objective, less is better, and by how much limits are missed."""
@@ -85,9 +93,8 @@ class Study:
     def _suggest(self, trial: optuna.Trial) -> Proposal:
         space = self._spec.space
         with _quiet():
-            model = trial.suggest_categorical(MODEL, list(space.models)) if len(space.models) > 1 else space.models[0]
-            names = [one.name for one in space.templates]
-            name = trial.suggest_categorical(TEMPLATE, names) if len(names) > 1 else names[0]
+            model = _one_of(trial, MODEL, space.models)
+            name = _one_of(trial, TEMPLATE, [one.name for one in space.templates])
             template = space.template(name)
             values = {key: _suggested(trial, template, key) for key in template.knobs}
         return Proposal(model=model, template=name, values=values)
@@ -123,6 +130,11 @@ def _sampler(spec: SearchSpec, seed: int, number: int) -> optuna.samplers.BaseSa
                 return optuna.samplers.TPESampler(seed=own, multivariate=True, group=True, constant_liar=True)
             case _:
                 return optuna.samplers.NSGAIISampler(seed=own, population_size=spec.population)
+
+
+def _one_of(trial: optuna.Trial, what: str, names: Sequence[str]) -> str:
+    """A choice that is a parameter only where there is one."""
+    return str(trial.suggest_categorical(what, names)) if len(names) > 1 else names[0]
 
 
 def _suggested(trial: optuna.Trial, template: Template, key: str) -> Any:

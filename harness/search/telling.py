@@ -18,8 +18,7 @@ class Telling:
 
     def proposed(self, state: TrialState) -> None:
         """A candidate was proposed."""
-        again = "" if state.same_as is None else f" (the same as trial {state.same_as}, whose figures it takes)"
-        self.say(f"trial {state.number}: {_what(state)}{again}")
+        self.say(f"trial {state.number}: {state.proposal.model} through {state.recipe}")
 
     def judged(self, state: TrialState, out: str | None) -> None:
         """It was made and judged on the host; `out` says why it takes no board's time."""
@@ -46,10 +45,6 @@ class Telling:
         ]
         why = "" if failed is None else "; it goes no further"
         self.say(f"trial {state.number}: {'; '.join(figures)}{why}")
-
-
-def _what(state: TrialState) -> str:
-    return f"{state.proposal.model} through {state.recipe}"
 
 
 def _figures(one: OnBoard) -> str:

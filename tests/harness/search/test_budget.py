@@ -56,7 +56,7 @@ def test_a_budget_is_limits_with_commas_between() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_reason(text: str, sentence: str) -> None:
-    with pytest.raises(BudgetError, match="(?s).") as caught:
+    with pytest.raises(BudgetError) as caught:
         parse_limits(text, BOARDS)
     assert sentence in str(caught.value)
     assert caught.value.exit_code == 2
