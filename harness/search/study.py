@@ -2,8 +2,8 @@
 
 What is known of trial 7 is the study's attribute `trial:7`, written in one transaction. Optuna's own trials hold the
 parameters and, once told, what the sampler learns from; they have numbers of their own, since a proposal that was seen
-before is discarded and never becomes a trial of the search. Proposals depend on the seed and on what was told, not on how
-often the program was started: every proposal has a sampler of its own, seeded by its number.
+before is discarded and never becomes a trial of the search. Proposals depend on the seed and on what was told, not on
+how often the program was started: every proposal has a sampler of its own, seeded by its number.
 """
 
 from __future__ import annotations
