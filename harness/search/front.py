@@ -92,4 +92,5 @@ def _table(scores: Mapping[int, Scores], which: str) -> Values:
 
 
 def _values(scores: Sequence[Scores], which: str) -> Values:
-    return np.array([[getattr(one, which) for one in row] for row in scores], np.float64).reshape(len(scores), -1)
+    objectives = len(scores[0]) if scores else 0
+    return np.array([[getattr(one, which) for one in row] for row in scores], np.float64).reshape(-1, objectives or 1)

@@ -206,7 +206,9 @@ def _accuracy(made: Made) -> Accuracy | None:
     known = [facts for facts in made.hosts.values() if facts is not None and facts["host"] is not None]
     if not known:
         return None
-    return Accuracy(**{**known[0], "host_right": unpacked(known[0].get("host_right"))})
+    values = dict(known[0])
+    values["host_right"] = unpacked(known[0].get("host_right"))
+    return Accuracy(**values)
 
 
 def _figures(cell: CellSummary, summary: RunSummary) -> tuple[Figure, ...]:

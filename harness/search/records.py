@@ -55,9 +55,7 @@ def record_from(data: Mapping[str, Any]) -> SearchRecord:
     given["constraints"] = tuple(SearchConstraint(**one) for one in data["constraints"])
     given["trials"] = tuple(_trial(one) for one in data["trials"])
     given["predictor_errors"] = {board: PredictorError(**one) for board, one in data["predictor_errors"].items()}
-    given["confirmations"] = tuple(
-        Confirmation(**{**one, "measures": _measures(one["measures"])}) for one in data["confirmations"]
-    )
+    given["confirmations"] = tuple(_confirmation(one) for one in data["confirmations"])
     given["baselines"] = _measures(data["baselines"])
     given["rungs"] = tuple(data["rungs"])
     return SearchRecord(**given)
@@ -67,6 +65,12 @@ def _trial(data: Mapping[str, Any]) -> SearchTrial:
     given = dict(data)
     given["measures"], given["run_ids"] = _measures(data["measures"]), tuple(data["run_ids"])
     return SearchTrial(**given)
+
+
+def _confirmation(data: Mapping[str, Any]) -> Confirmation:
+    given = dict(data)
+    given["measures"] = _measures(data["measures"])
+    return Confirmation(**given)
 
 
 def _measures(data: list[Mapping[str, Any]]) -> tuple[SearchMeasure, ...]:

@@ -49,7 +49,7 @@ def search_plan(plan: Plan, home: Home, *, command: str, progress: Progress, tri
     spec = plan.search if trials is None else replace(plan.search, trials=trials)
     search_id = identity(plan, read_sources(plan, cache=home.artifacts))
     folder = home.folder / "searches"
-    with about(search=search_id), only_one(folder / f"{search_id}.lock", search_id, doing="wait until it has ended"):
+    with about(run=search_id), only_one(folder / f"{search_id}.lock", search_id, doing="wait until it has ended"):
         study = Study(folder / f"{search_id}.sqlite", spec, seed=plan.seed)
         known = Knowledge(Rules(spec=spec, boards={board.name: board.emulated for board in plan.boards}), study)
         measurer = BoardMeasurer(plan, home, search_id=search_id, command=command, progress=progress)
