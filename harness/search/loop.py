@@ -36,8 +36,7 @@ class Search:
 
     def run(self) -> None:
         """Go on until there is nothing left to do. What stops it (Interrupted, BoardsLostError) loses nothing."""
-        for asked, proposal in self._study.half_asked(state.asked for state in self.known.states.values()):
-            self._take_down(asked, proposal)
+        self._study.forget_besides(state.asked for state in self.known.states.values())
         while self.step():
             pass
 
@@ -97,12 +96,13 @@ class Search:
 
     def _propose(self) -> bool:
         """Take down the next candidate. Where the sampler repeats itself, one is drawn from what was not seen yet."""
-        for _ in range(_ASKS):
-            if self._take_down(*self._study.ask()):
+        number = len(self.known.states)
+        for again in range(_ASKS):
+            if self._take_down(*self._study.ask((number, again))):
                 return True
-        drawn = unseen(self._spec.space, self.known.seen, seed=(self._seed, len(self.known.states)))
+        drawn = unseen(self._spec.space, self.known.seen, seed=(self._seed, number))
         if drawn is not None:
-            return self._take_down(*self._study.ask(drawn))
+            return self._take_down(*self._study.ask((number, _ASKS), drawn))
         self._exhausted = True
         self._telling.say(f"the whole space was looked at: {len(self.known.seen)} candidates")
         return True

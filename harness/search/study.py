@@ -3,12 +3,13 @@
 What is known of trial 7 is the study's attribute `trial:7`, written in one transaction. Optuna's own trials hold the
 parameters and, once told, what the sampler learns from; they have numbers of their own, since a proposal that was seen
 before is discarded and never becomes a trial of the search. Proposals depend on the seed and on what was told, not on
-how often the program was started: every proposal has a sampler of its own, seeded by its number.
+how often the program was ended and started: every proposal has a sampler of its own, seeded by its place in the search.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,21 @@ if TYPE_CHECKING:
 MODEL, TEMPLATE = "model", "template"
 
 
+class _Connection(sqlite3.Connection):
+    """A write costs no wait for the disk: what was written survives the end of the program at any moment.
+
+    A power cut may take the last writes back, never half of one; rounds that finished are found in the store of runs.
+    """
+
+    def __init__(self, *words: Any, **named: Any) -> None:
+        super().__init__(*words, **named)
+        self.execute("PRAGMA journal_mode=WAL")
+        self.execute("PRAGMA synchronous=NORMAL")
+
+
+_CONNECTING = {"timeout": 60, "factory": _Connection}
+
+
 class Study:
     """A search's memory. Everything that it is given is on disk when the call returns."""
 
@@ -34,15 +50,12 @@ class Study:
         self._study = _open(path, len(spec.objectives))
         self._attributes: dict[str, Any] = dict(self._study.user_attrs)
         self._trials: dict[int, optuna.Trial] = {}
-        self._next = 0
         self.told: set[int] = set()
         for frozen in self._study.get_trials(deepcopy=False):
             if frozen.state.is_finished():
                 self.told.add(frozen.number)
             elif frozen.state.name == "RUNNING":
-                self._study.sampler = _sampler(spec, seed, frozen.number)
                 self._trials[frozen.number] = _live(self._study, frozen)
-            self._next = max(self._next, frozen.number + (frozen.state.name != "WAITING"))
 
     def get(self, key: str, default: Any = None) -> Any:
         """An attribute of the study."""
@@ -58,19 +71,19 @@ class Study:
         self._study.set_user_attr(key, value)
         self._attributes[key] = value
 
-    def half_asked(self, known: Iterable[int]) -> list[tuple[int, Proposal]]:
-        """What was asked for and nobody took down before the program ended, by the study's numbers."""
-        return [(number, self._suggest(self._trials[number])) for number in sorted(set(self._trials) - set(known))]
+    def forget_besides(self, known: Iterable[int]) -> None:
+        """Discard what was asked for and nobody took down before the program ended: it will be asked for again."""
+        for number in set(self._trials) - set(known):
+            self.discard(number)
 
-    def ask(self, proposal: Proposal | None = None) -> tuple[int, Proposal]:
-        """The study's next number, and what its sampler proposes, or the proposal that is given."""
+    def ask(self, place: Sequence[int], proposal: Proposal | None = None) -> tuple[int, Proposal]:
+        """The study's next number, and what its sampler proposes at a place of the search, or the proposal given."""
         if proposal is not None:
             with _quiet():
                 self._study.enqueue_trial(_parameters(self._spec.space, proposal))
-        self._study.sampler = _sampler(self._spec, self._seed, self._next)
+        self._study.sampler = _sampler(self._spec, [self._seed, *place])
         trial = self._study.ask()
         self._trials[trial.number] = trial
-        self._next = trial.number + 1
         return trial.number, self._suggest(trial)
 
     def discard(self, number: int) -> None:
@@ -105,7 +118,7 @@ def _open(path: Path, objectives: int) -> optuna.Study:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with _quiet():
-        storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": _CONNECTING})
         less = optuna.study.StudyDirection.MINIMIZE
         return optuna.create_study(
             storage=storage, study_name="search", directions=[less] * objectives, load_if_exists=True
@@ -118,10 +131,10 @@ def _live(study: optuna.Study, frozen: optuna.trial.FrozenTrial) -> optuna.Trial
     return optuna.Trial(study, frozen._trial_id)  # noqa: SLF001  the only way to go on with a trial of another process
 
 
-def _sampler(spec: SearchSpec, seed: int, number: int) -> optuna.samplers.BaseSampler:
+def _sampler(spec: SearchSpec, place: Sequence[int]) -> optuna.samplers.BaseSampler:
     import optuna
 
-    own = int(np.random.default_rng([seed, number]).integers(2**31))
+    own = int(np.random.default_rng(list(place)).integers(2**31))
     with _quiet():
         match spec.sampler:
             case "random":
