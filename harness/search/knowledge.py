@@ -103,6 +103,12 @@ class Knowledge:
             and state.effort(board) < self.rules.spec.blocks(level, emulated=emulated)
         )
 
+    def is_put_off(self, state: TrialState) -> bool:
+        """Whether a round was opened without it, though it was there."""
+        open_now = self.rounds[-1]["trials"] if self.rounds and not self.rounds[-1]["done"] else ()
+        own = state if state.same_as is None else self.states[state.same_as]
+        return own.number <= self.asked_until and not own.boards and own.number not in open_now
+
     @property
     def asked_until(self) -> int:
         """The newest trial when the last round of newcomers was opened."""

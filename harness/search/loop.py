@@ -167,11 +167,16 @@ class Search:
         self._telling.measured(self.known.write(state), new, failure(self.known.rules, state))
 
     def _teach(self) -> None:
-        """Tell the sampler what became of those trials of which it does not know yet."""
+        """Tell the sampler what became of those trials of which it does not know yet.
+
+        For what was put off to the end it does not wait.
+        """
         for state in [s for s in self.known.states.values() if s.asked not in self._study.told]:
             told = lesson(self.known, state)
             if told is not None:
                 self._study.tell(state.asked, told.values, told.violations)
+            elif self.known.is_put_off(state):
+                self._study.discard(state.asked)
 
     def _candidate(self, state: TrialState) -> Candidate:
         recipe = self._spec.space.recipe(state.proposal)

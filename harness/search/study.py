@@ -87,7 +87,7 @@ class Study:
         return trial.number, self._suggest(trial)
 
     def discard(self, number: int) -> None:
-        """Forget a proposal: it teaches the sampler nothing."""
+        """Let the sampler forget a proposal: it will learn nothing of it."""
         import optuna
 
         self._study.tell(self._trials.pop(number), state=optuna.trial.TrialState.FAIL)
@@ -108,9 +108,9 @@ class Study:
         with _quiet():
             model = _one_of(trial, MODEL, space.models)
             name = _one_of(trial, TEMPLATE, [one.name for one in space.templates])
-            template = space.template(name)
-            values = {key: _suggested(trial, template, key) for key in template.knobs}
-        return Proposal(model=model, template=name, values=values)
+            # All knobs, those of the other templates too: only what every trial has is inherited from good trials.
+            every = {one.name: {key: _suggested(trial, one, key) for key in one.knobs} for one in space.templates}
+        return Proposal(model=model, template=name, values=every[name])
 
 
 def _open(path: Path, objectives: int) -> optuna.Study:
