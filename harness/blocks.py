@@ -80,7 +80,7 @@ def planned_blocks(plan: Plan, cells: Sequence[Cell], explicit: int | None = Non
     planned: dict[str, int] = {}
     for board in plan.boards:
         own = protocol_for(plan.protocol, emulated=board.emulated).blocks
-        whole = plan.processes or own if board.emulated else explicit or max(own, blocks_needed(max(1, verdicts)))
+        whole = (plan.processes or own) if board.emulated else explicit or max(own, blocks_needed(max(1, verdicts)))
         for one in (board, *plan.pools.get(board.name, ())):  # whoever takes a board's place does what it would have
             planned[one.name] = whole
     return planned

@@ -15,6 +15,7 @@ from .runtimeplan import RuntimePlan
 if TYPE_CHECKING:
     from ..compression.recipe import Recipe
     from ..compression.userfunction import FunctionName
+    from .search.spec import SearchSpec
     from .selection import Boards
 
 
@@ -77,6 +78,8 @@ class Plan:
     pools: Mapping[str, tuple[Board, ...]] = field(default_factory=dict[str, tuple[Board, ...]])
     remarks: tuple[str, ...] = ()
     measuring: Measuring = USUAL
+    processes: int | None = None  # on emulated boards, where the plan asks for another number than the protocol
+    search: SearchSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

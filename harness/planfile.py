@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ..targets.strict import Strict
 from .measurefile import MeasureKeys
+from .search.searchfile import SearchFile
 
 
 class TaskFile(Strict):
@@ -158,7 +159,11 @@ class PlanFile(MeasureKeys):
     accuracy_samples: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="Images judged on a board; by default 100 on emulated boards, 500 on real ones."
     )
+    processes: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        None, description="Processes on each emulated board; by default the protocol's, 3."
+    )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    search: SearchFile | None = Field(None, description="What `hilbench search` tries and makes better.")
 
     @field_validator("models")
     @classmethod

@@ -18,6 +18,7 @@ from .measurefile import measuring_of
 from .plan import ModelPlan, Plan, TaskPlan
 from .planfile import BudgetFile, ModelFile, PlanFile, RuntimeFile, TaskFile
 from .runtimeplan import RuntimePlan
+from .search.searchfile import read_search
 from .selection import Boards, Selection
 
 # Where accuracy is judged and the plan says nothing: nobody ships a model because it is fast and wrong.
@@ -51,6 +52,12 @@ def read_plan(
                 f"{path}:{positions.line(('runtimes', index))}: runtimes: the same setting stands there twice"
             )
     models = _models(file, path, positions, problems)
+    search = read_search(
+        file,
+        {board.name: board.emulated for board in found.boards},
+        tuple(file.models),
+        lambda where, told: problems.append(f"{path}:{positions.line(where)}: {told}"),
+    )
     if problems:
         raise PlanError("\n".join(problems))
     return Plan(
@@ -76,6 +83,8 @@ def read_plan(
         pools=found.pools,
         remarks=found.remarks,
         measuring=measuring_of(file, file.protocol),
+        processes=file.processes,
+        search=search,
     )
 
 

@@ -1,0 +1,1 @@
+"""The closed loop: what boards measured chooses the next candidate."""

@@ -1,0 +1,106 @@
+"""Which candidates look promising before any board saw them: the cost models of all boards, applied. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ...reports.searchrecord import PredictorError
+from .front import Score, Scores, behind, clearly_dominates, exactly
+from .predict import Model, features, fit
+from .scoring import References, Rules, board_score, primary_metric
+from .spec import Objective
+from .state import TrialState
+
+_DOUBT = 2.0  # a forecast is trusted to within so many of its usual errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecaster:
+    """The fitted cost models by board, each for the metric that its board is asked for first."""
+
+    rules: Rules
+    models: Mapping[str, Model]
+    candidates: Mapping[str, int]
+    references: References
+
+    def predicted(self, state: TrialState) -> dict[str, float]:
+        """What each board would measure of a candidate, in the unit of that board's metric."""
+        judged = state.judged
+        if judged is None or judged.artifact_bytes is None:
+            return {}
+        row = features(judged.costs, judged.artifact_bytes)
+        return {board: model.predict(row) for board, model in self.models.items()}
+
+    def errors(self) -> dict[str, PredictorError]:
+        """How far each is off on candidates that it was not fitted to."""
+        return {
+            board: PredictorError(
+                metric=primary_metric(self.rules, board),
+                candidates=self.candidates[board],
+                median_pct=100 * model.median_error,
+                worst_pct=100 * model.worst_error,
+            )
+            for board, model in self.models.items()
+        }
+
+    def scores(self, state: TrialState) -> Scores | None:
+        """The objectives as foretold; what cannot be foretold may be anything. None before the host judged it."""
+        if state.judged is None:
+            return None
+        predicted = self.predicted(state)
+        return tuple(self._score(state, objective, predicted) for objective in self.rules.spec.objectives)
+
+    def _score(self, state: TrialState, objective: Objective, predicted: Mapping[str, float]) -> Score:
+        judged = state.judged
+        assert judged is not None
+        if objective.metric == "size" and judged.artifact_bytes:
+            return exactly(math.log(judged.artifact_bytes))
+        if objective.metric == "accuracy" and judged.accuracy is not None:
+            return exactly(-judged.accuracy)
+        each = [
+            self._on_board(board, value, objective)
+            for board, value in predicted.items()
+            if primary_metric(self.rules, board) == objective.metric and objective.board in (board, "worst")
+        ]
+        if not each:
+            return Score(value=0.0, low=-math.inf, high=math.inf)
+        return max(each, key=lambda score: score.value)
+
+    def _on_board(self, board: str, value: float, objective: Objective) -> Score:
+        first = (self.rules.spec.space.models[0], board, objective.metric)
+        shift = math.log(self.references.get(first, 1.0)) if objective.worst else 0.0
+        doubt = _DOUBT * math.log1p(self.models[board].median_error)
+        centre = math.log(value) - shift
+        return Score(value=centre, low=centre - doubt, high=centre + doubt)
+
+
+def forecaster(rules: Rules, states: Iterable[TrialState], references: References) -> Forecaster:
+    """Fit a model for each board that measured enough candidates."""
+    known = [state for state in states if state.same_as is None and state.judged and state.judged.artifact_bytes]
+    models: dict[str, Model] = {}
+    counts: dict[str, int] = {}
+    for board in rules.boards:
+        metric = primary_metric(rules, board)
+        rows: list[dict[str, float]] = []
+        values: list[float] = []
+        for state in known:
+            score = board_score(state, board, metric, references)
+            if score is not None and state.judged is not None and state.judged.artifact_bytes is not None:
+                rows.append(features(state.judged.costs, state.judged.artifact_bytes))
+                values.append(math.exp(score.value))
+        model = fit(rows, values)
+        if model is not None:
+            models[board], counts[board] = model, len(rows)
+    return Forecaster(rules=rules, models=models, candidates=counts, references=references)
+
+
+def hopeless(foretold: Scores, measured: Iterable[Scores]) -> bool:
+    """Whether a measured candidate is better in every objective, the error of the forecast allowed for."""
+    return any(clearly_dominates(other, foretold) for other in measured)
+
+
+def promise(foretold: Scores, measured: list[Scores]) -> float:
+    """How far behind the measured ones it would be: 0 = on the front. Less is to be measured earlier."""
+    return behind(foretold, measured) or -sum(-score.value for score in foretold)

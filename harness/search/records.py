@@ -1,0 +1,77 @@
+"""Records of searches as files: `.hilbench/searches/ID.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ...compression.cache import write_atomically
+from ...reports.searchrecord import (
+    Confirmation,
+    PredictorError,
+    SearchBoard,
+    SearchConstraint,
+    SearchMeasure,
+    SearchObjective,
+    SearchRecord,
+    SearchTrial,
+)
+from ..errors import NoSuchRunError
+from ..home import Home
+
+
+def write_record(record: SearchRecord, home: Home) -> Path:
+    """Keep a record; the same record gives the same bytes."""
+    path = home.folder / "searches" / f"{record.search_id}.json"
+    write_atomically(path, (json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n").encode())
+    return path
+
+
+def find_record(home: Home, word: str) -> SearchRecord:
+    """A search by its id, a unique beginning of it, or `latest`. Raises NoSuchRunError."""
+    paths = sorted((home.folder / "searches").glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    found = paths[-1:] if word == "latest" else [path for path in paths if path.stem.startswith(word)]
+    found = [path for path in found if path.stem == word] or found
+    if len(found) != 1:
+        known = ", ".join(path.stem for path in paths) or "none; `hilbench search PLAN` makes one"
+        what = "no search" if not found else "more than one search"
+        raise NoSuchRunError(f'{what} is called "{word}"; there are: {known}')
+    return read_record(found[0])
+
+
+def read_record(path: Path) -> SearchRecord:
+    """The record that `write_record` kept."""
+    return record_from(json.loads(path.read_text(encoding="utf-8")))
+
+
+def record_from(data: Mapping[str, Any]) -> SearchRecord:
+    """A record from plain data."""
+    given = dict(data)
+    given["boards"] = tuple(SearchBoard(**one) for one in data["boards"])
+    given["objectives"] = tuple(SearchObjective(**one) for one in data["objectives"])
+    given["constraints"] = tuple(SearchConstraint(**one) for one in data["constraints"])
+    given["trials"] = tuple(_trial(one) for one in data["trials"])
+    given["predictor_errors"] = {board: PredictorError(**one) for board, one in data["predictor_errors"].items()}
+    given["confirmations"] = tuple(_confirmation(one) for one in data["confirmations"])
+    given["baselines"] = _measures(data["baselines"])
+    given["rungs"] = tuple(data["rungs"])
+    return SearchRecord(**given)
+
+
+def _trial(data: Mapping[str, Any]) -> SearchTrial:
+    given = dict(data)
+    given["measures"], given["run_ids"] = _measures(data["measures"]), tuple(data["run_ids"])
+    return SearchTrial(**given)
+
+
+def _confirmation(data: Mapping[str, Any]) -> Confirmation:
+    given = dict(data)
+    given["measures"] = _measures(data["measures"])
+    return Confirmation(**given)
+
+
+def _measures(data: list[Mapping[str, Any]]) -> tuple[SearchMeasure, ...]:
+    return tuple(SearchMeasure(**one) for one in data)

@@ -1,0 +1,123 @@
+"""A search over a table in which every candidate was measured beforehand: for figures about searches, and for tests.
+
+The table holds what a real measurement gave, block by block, so a replayed rung of 4 blocks is as uncertain as 4 blocks
+were. Nothing is invented: what the table lacks was not measured.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...reports.statistics import median_estimate
+from .measurer import OK, Candidate, Figure, Judged, OnBoard, Round, RoundResult, compared, with_ratio
+
+Blocks = Mapping[str, tuple[float, ...]]  # metric -> its value in each block; one value: measured once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableBoard:
+    """What one board gave of one candidate. A block took `block_s`, the rest of its cell `once_s`."""
+
+    state: str = OK
+    reason: str | None = None
+    metrics: Blocks = field(default_factory=dict[str, tuple[float, ...]])
+    block_s: float = 0.0
+    once_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableEntry:
+    """One candidate, or a baseline."""
+
+    judged: Judged
+    boards: Mapping[str, TableBoard]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """All candidates by (model, recipe); `baseline` is the recipe that they are compared with."""
+
+    baseline: str
+    entries: Mapping[tuple[str, str], TableEntry]
+
+
+class TableMeasurer:
+    """Answers from a table. `pause_s` makes each answer slow, for those who look what happens meanwhile."""
+
+    def __init__(self, table: Table, *, pause_s: float = 0.0) -> None:
+        self._table, self._pause_s = table, pause_s
+
+    def judge(self, candidate: Candidate) -> Judged:
+        """What the host found."""
+        time.sleep(self._pause_s)
+        entry = self._table.entries.get((candidate.model, candidate.recipe.name))
+        return Judged(failed="the table does not have it") if entry is None else entry.judged
+
+    def measure(self, asked: Round) -> RoundResult:
+        """What the boards gave in their first blocks. The baseline's time is shared by the candidates of the round."""
+        time.sleep(self._pause_s)
+        run_id = f"replayed-{asked.number}"
+        found: dict[tuple[int, str], OnBoard] = {}
+        baselines: dict[tuple[str, str], tuple[Figure, ...]] = {}
+        for board, effort in asked.effort.items():
+            for model in dict.fromkeys(candidate.model for candidate in asked.candidates):
+                base = self._table.entries[model, self._table.baseline].boards[board]
+                baselines[model, board] = _figures(base, base, effort)
+                mine = [candidate for candidate in asked.candidates if candidate.model == model]
+                shared_s = 2 * (base.block_s * effort + base.once_s) / len(mine)  # twice: the A/A control
+                for candidate in mine:
+                    one = self._table.entries[model, candidate.recipe.name].boards[board]
+                    found[candidate.number, board] = OnBoard(
+                        state=one.state,
+                        reason=one.reason,
+                        figures=_figures(one, base, effort) if one.state == OK else (),
+                        effort=effort,
+                        run_id=run_id,
+                        board_time_s=shared_s + one.once_s + one.block_s * effort,
+                    )
+        return RoundResult(found=found, baselines=baselines)
+
+
+def _figures(one: TableBoard, base: TableBoard, effort: int) -> tuple[Figure, ...]:
+    return tuple(
+        _figure(metric, values, base.metrics.get(metric, ()), effort) for metric, values in one.metrics.items()
+    )
+
+
+def _figure(metric: str, values: Sequence[float], base: Sequence[float], effort: int) -> Figure:
+    if len(values) > 1:
+        return compared(metric, dict(enumerate(values[:effort])), dict(enumerate(base[:effort])))
+    figure = Figure(metric=metric, value=median_estimate(values).value, blocks=1)
+    return with_ratio(figure, [math.log(values[0] / base[0])] if base else [])
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Keep a table as JSON."""
+    entries = [{"model": model, "recipe": recipe, **asdict(entry)} for (model, recipe), entry in table.entries.items()]
+    path.write_text(json.dumps({"baseline": table.baseline, "entries": entries}, indent=1) + "\n")
+
+
+def read_table(path: Path) -> Table:
+    """The table that `write_table` kept."""
+    data = json.loads(path.read_text())
+    return Table(
+        baseline=data["baseline"],
+        entries={(one["model"], one["recipe"]): _entry(one) for one in data["entries"]},
+    )
+
+
+def _entry(data: Mapping[str, Any]) -> TableEntry:
+    boards = {name: _board(one) for name, one in data["boards"].items()}
+    return TableEntry(judged=Judged(**data["judged"]), boards=boards)
+
+
+def _board(data: Mapping[str, Any]) -> TableBoard:
+    given = dict(data)
+    given["metrics"] = {metric: tuple(values) for metric, values in data["metrics"].items()}
+    return TableBoard(**given)

@@ -1,0 +1,66 @@
+"""`hilbench search`: measured figures choose the next candidate."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..console import emit, verb
+
+if TYPE_CHECKING:
+    from ..search.searching import SearchResult
+
+
+@click.command()
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option("--trials", type=click.IntRange(1, 10_000), help="How many candidates, instead of the plan's number.")
+@click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@verb
+def search(plan: Path, *, trials: int | None, inventory: Path | None, quiet: bool, as_json: bool) -> int:
+    """Search for the best models on boards, as a plan's section `search` says.
+
+    Candidates are proposed, made, judged on this machine and measured on the boards; what was measured decides what is
+    proposed next. Called again with the same plan, it goes on: with more trials or boards in the plan, too.
+    """
+    from ..home import find_home
+    from ..log import open_log
+    from ..plan import load_plan
+    from ..progress import Progress
+    from ..search.searching import search_plan
+    from ..selection import Boards
+
+    found = Boards(inventory, near=plan)
+    loaded = load_plan(plan, found)
+    home = find_home(found.inventory_path)
+    with open_log(home.log), Progress(quiet=quiet) as progress:
+        for remark in loaded.remarks:
+            progress.say(remark)
+        result = search_plan(loaded, home, command=_command(), progress=progress, trials=trials)
+    _show(result, as_json=as_json)
+    return result.exit_code
+
+
+def _show(result: SearchResult, *, as_json: bool) -> None:
+    from ..search.brief import search_brief
+
+    record = result.record
+    if as_json:
+        emit({"search": asdict(record), "record": str(result.path), "stopped": result.stopped})
+        return
+    click.echo(search_brief(record))
+    click.echo()
+    if result.stopped is not None:
+        click.echo(f"{result.stopped}; `{_command()}` goes on with it and measures only what is missing.")
+    click.echo(f"search: {record.search_id}")
+    click.echo(f"record: {result.path}")
+
+
+def _command() -> str:
+    """The words that go on with this search: what was typed, without what concerns this call only."""
+    return shlex.join(["hilbench", *(word for word in sys.argv[1:] if word not in ("--json", "--quiet"))])
