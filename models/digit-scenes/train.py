@@ -27,11 +27,10 @@ from torch.nn import functional as F  # noqa: N812  the name that every PyTorch 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from scenes import scenes, test_scenes  # noqa: E402
-
 from hilbench.compression.detection import image_f1, padded  # noqa: E402
 from hilbench.compression.detection_grid import LARGEST, STRIDE, decode_grid  # noqa: E402
 from hilbench.compression.detection_map import map50  # noqa: E402
+from scenes import scenes, test_scenes  # noqa: E402
 
 SEED = 7
 CLASSES = 10
