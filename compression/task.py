@@ -77,7 +77,7 @@ class Task:
                 raise RecipeError(f"The task `{self.kind}` has no metric `{name}`.{nearest(name, known)}")
         if (self.kind in ("custom", "detection")) != (self.function is not None):
             raise RecipeError(
-                "A task of the kind `custom` names a function as its `metric`, a `detection` as its `decode`, others none."
+                "A `custom` task names a function as its `metric`, a `detection` as its `decode`; others name none."
             )
         if self.kind == "text-recognition" and not self.characters:
             raise RecipeError("A text recognition needs `characters`: without them its outputs are no text.")
