@@ -39,8 +39,8 @@ class TaskFile(Strict):
     )
     decode: str | None = Field(
         default=None,
-        description="Of a detection: a function that gets the outputs by name and gives the boxes of each image, [K, 6]: "
-        "x0, y0, x1, y1 in pixels, score, class; as hilbench.compression.detection_grid:decode_grid does.",
+        description="Of a detection: a function that gets the outputs by name and gives the boxes of each image, "
+        "[K, 6]: x0, y0, x1, y1 in pixels, score, class; as hilbench.compression.detection_grid:decode_grid does.",
     )
     characters: Path | None = Field(
         default=None,
