@@ -165,7 +165,7 @@ def test_labels_that_are_no_boxes_are_refused(labels: Array, told: str) -> None:
 
 
 def test_steps_that_learn_from_classes_say_that_boxes_are_none() -> None:
-    with pytest.raises(UnsupportedRecipeError, match="`finetune` learns from class numbers, but .* are boxes"):
+    with pytest.raises(UnsupportedRecipeError, match=r"`finetune` learns from class numbers, but .* are boxes"):
         require_classes("finetune", "detection")
     require_classes("finetune", "classification")
 
