@@ -160,6 +160,11 @@ class Accuracy:
     board_map50: float | None = None
     host_runtime: str | None = None
 
+    @property
+    def map50(self) -> float | None:
+        """mAP@0.5 on the images that `host` is of, else on the board's; None where the task is no detection."""
+        return self.board_map50 if self.host is None else self.host_map50
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Record:
