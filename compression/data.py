@@ -86,6 +86,8 @@ def _read(
 
 def _read_folder(folder: Path, model: Model, task: Task, labels: LabelUse) -> tuple[Array, Array | None]:
     must = labels == "needed" and task.kind in LABELLED
+    if must and task.kind == "detection":
+        raise ModelError(f"{folder} is a folder, which cannot hold boxes: give an .npz or a function that yields them.")
     texts = (folder / TEXTS).is_file()
     if labels != "dropped" and (texts or (must and task.kind == "text-recognition")):
         return read_text_folder(folder, model)

@@ -20,7 +20,7 @@ from .host import Progress, run_each, stacked
 from .interface import Interface
 from .model import Model
 from .openfile import open_file, runtime_name
-from .scoring import Judged, Score, Scores, answers, judge, mean_score
+from .scoring import Judged, Score, Scores, answers, judge, mean_score, set_figures
 from .task import Array, Task
 from .userfunction import function_sha256
 
@@ -31,8 +31,9 @@ CHUNK = 64  # samples run before they are judged: raw outputs of text recognizer
 class Evaluation:
     """An artifact judged on this machine, over the whole test set.
 
-    `predictions` are class numbers or texts [N], None for a user's own metric. `scores` are [N] values from 0 to 1 by
-    the task's metric, of which `score` is the mean; `beside` holds the means of metrics reported beside it.
+    `predictions` are class numbers or texts [N] or boxes [N, 100, 6], None for a user's own metric. `scores` are [N]
+    values from 0 to 1 by the task's metric, of which `score` is the mean; `beside` holds what is reported beside it, by
+    name: means of other metrics, and figures of the whole set.
     """
 
     metric: str
@@ -40,7 +41,7 @@ class Evaluation:
     scores: Scores
     predictions: Array | None
     runtime: str
-    beside: Mapping[str, Score]
+    beside: Mapping[str, float]
 
 
 def evaluate(
@@ -81,7 +82,10 @@ def evaluate(
         scores=kept.scores[metric],
         predictions=kept.answers,
         runtime=name,
-        beside={name: mean_score(kept.scores[name]) for name in others},
+        beside={
+            **{name: float(kept.scores[name].mean()) for name in others},
+            **set_figures(kept.answers, wanted, task),
+        },
     )
 
 

@@ -17,6 +17,7 @@ from .apprenticeship import Apprenticeship
 from .data import Dataset, model_inputs
 from .errors import UnsupportedRecipeError
 from .frontend import as_tuple
+from .labels import require_classes
 from .lessons import meaning_of, scores
 from .task import Array, subset_indices
 
@@ -33,6 +34,7 @@ def labelled_data(kind: str, apprenticeship: Apprenticeship) -> Dataset:
         raise UnsupportedRecipeError(
             f"`{kind}` needs labelled training data (`train:` in the plan's task) and a model with one input."
         )
+    require_classes(kind, apprenticeship.task.kind)
     return data
 
 

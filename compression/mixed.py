@@ -101,6 +101,7 @@ def _plain(step: Int8Mixed, exclude: tuple[str, ...]) -> Int8Static:
         activation=step.activation,
         samples=step.samples,
         exclude=exclude,
+        operators=step.operators,
     )
 
 

@@ -57,6 +57,7 @@ def quantize_static_int8(
             weight_type=QuantType.QInt8,
             per_channel=step.per_channel,
             calibrate_method=methods[step.calibrate],
+            op_types_to_quantize=_operator_types(prepared, step.operators),
             nodes_to_exclude=excluded_operators(prepared, step.exclude),
             extra_options={"ActivationSymmetric": symmetric},
             **ranges,
@@ -163,6 +164,17 @@ def excluded_operators(prepared: Path, exclude: Sequence[str]) -> list[str]:
     layers = weight_layers(graph)
     chosen = [name if name in names else by_weight[name] for name in exclude]
     return list(dict.fromkeys(part for name in chosen for part in layers.get(name, (name,))))
+
+
+def _operator_types(prepared: Path, chosen: Sequence[str]) -> list[str] | None:
+    """Return the types of operators to quantize, None for all. Raises RecipeError for one that the model lacks."""
+    import onnx
+
+    known = sorted({node.op_type for node in onnx.load(prepared, load_external_data=False).graph.node})
+    for name in chosen:
+        if name not in known:
+            raise RecipeError(f"`operators` names `{name}`, which the model has none of.{nearest(name, known)}")
+    return list(chosen) or None
 
 
 def _loaded(target: Path, marker: str, kind: str) -> ModelProto:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .detection import detected, image_f1, same_boxes
+from .detection_map import map50
 from .errors import CompressionError, ModelError
 from .tensor import shown
 from .text import greedy_texts, similarities
@@ -40,7 +42,9 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judged:
-    """Outputs judged: `answers` are class numbers or texts [N] (None for a user's own metric, which has none).
+    """Outputs judged: `answers` are class numbers or texts [N], or the boxes of each image [N, 100, 6].
+
+    None for a user's own metric, which has none.
 
     `scores` holds [N] values from 0 to 1 by metric, the task's own metric first.
     """
@@ -59,11 +63,13 @@ def judge(outputs: Mapping[str, Array], wanted: Array | None, task: Task, *, out
     if task.kind == "custom":
         return Judged(answers=None, scores={task.metric or "": _custom(outputs, wanted, task)})
     given = answers(outputs, task, output=output)
-    if wanted is None or wanted.shape != given.shape:
+    if wanted is None or len(wanted) != len(given) or (task.kind != "detection" and wanted.shape != given.shape):
         count = "no" if wanted is None else str(len(wanted))
         raise ModelError(f"There are {len(given)} answers for {count} labels.")
     if task.kind == "text-recognition":
         return Judged(answers=given, scores={"1-cer": similarities(given, wanted)})
+    if task.kind == "detection":
+        return Judged(answers=given, scores={"image-f1": image_f1(given, wanted)})
     right = (given == wanted).astype(np.float64)
     if task.kind == "agreement":
         return Judged(answers=given, scores={"agreement": right})
@@ -72,17 +78,35 @@ def judge(outputs: Mapping[str, Array], wanted: Array | None, task: Task, *, out
 
 
 def answers(outputs: Mapping[str, Array], task: Task, *, output: str) -> Array:
-    """Return what the model answers for each sample, [N]: a text where the task has characters, else a class number."""
+    """Return what the model answers for each sample, [N]: a text where the task has characters, else a class number.
+
+    For a detection it is the boxes of each image, [N, 100, 6], decoded from all outputs by the task's function.
+    """
+    if task.kind == "detection":
+        assert task.function is not None  # held by Task
+        return detected(outputs, task.function)
     raw = outputs.get(output)
     if raw is None:
         raise ModelError(f"The outputs are {', '.join(f'`{name}`' for name in outputs)}; `{output}` is missing.")
     return greedy_texts(raw, task.characters) if task.characters else top1(raw)
 
 
+def set_figures(given: Array | None, wanted: Array | None, task: Task) -> dict[str, float]:
+    """Return figures of the whole set that are no means over samples, by name: of a detection `map50`, else none."""
+    if task.kind != "detection" or given is None or wanted is None:
+        return {}
+    return {"map50": map50(given, wanted)}
+
+
 def answer_agreement(one: Array, other: Array) -> float:
-    """Return how far two machines give the same answers, from 0 to 1: equal classes, or equal characters of texts."""
+    """Return how far two machines give the same answers, from 0 to 1.
+
+    Equal classes, equal characters of texts, or the F1 score of the boxes of one machine against those of the other.
+    """
     if one.shape != other.shape or not len(one):
         raise ModelError(f"{len(one)} answers cannot be compared with {len(other)}.")
+    if one.ndim == 3:
+        return float(same_boxes(one, other).mean())
     return float(similarities(one, other).mean() if one.dtype.kind == "U" else (one == other).mean())
 
 

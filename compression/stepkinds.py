@@ -51,6 +51,7 @@ class Int8Static:
     """Weights and activations in 8 bits, ranges fixed on calibration data, as QuantizeLinear/DequantizeLinear pairs.
 
     `activation` is `u8` (asymmetric) or `s8` (symmetric); `samples` is how many calibration inputs are used at most.
+    `operators` are the types of operators that compute in 8 bits (`Conv`), all that can where it is empty.
     """
 
     kind: str = field(default="int8-static", init=False)
@@ -59,6 +60,7 @@ class Int8Static:
     activation: str = "u8"
     samples: int = 200
     exclude: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_choice(self.kind, "calibrate", self.calibrate, CALIBRATIONS)
@@ -82,6 +84,7 @@ class Int8Mixed:
     activation: str = "u8"
     samples: int = 200
     exclude: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_least(self.kind, "float_layers", self.float_layers, 1)

@@ -17,9 +17,16 @@ from .words import nearest
 
 Array = NDArray[Any]
 # The metric of each kind of task; a user's own has the name of its function.
-METRICS = {"classification": "top1", "text-recognition": "1-cer", "agreement": "agreement", "custom": "", "none": None}
+METRICS = {
+    "classification": "top1",
+    "text-recognition": "1-cer",
+    "detection": "image-f1",
+    "agreement": "agreement",
+    "custom": "",
+    "none": None,
+}
 KINDS = tuple(METRICS)
-LABELLED = ("classification", "text-recognition")  # kinds that cannot do without labels
+LABELLED = ("classification", "text-recognition", "detection")  # kinds that cannot do without labels
 BESIDE = ("top5",)  # metrics that a classification may report beside top-1
 LAYOUTS = ("NCHW", "NHWC")
 
@@ -50,8 +57,9 @@ class Task:
 
     `classification`: the label has the highest score (top-1); `metrics` may name `top5` to be reported beside it.
     `text-recognition`: 1 - character error rate of texts decoded with `characters` (see `text.greedy_texts`).
-    `agreement`: the answer of the uncompressed model on unlabelled inputs. `custom`: a user's `function` of the raw
-    outputs and the labels. `none`: random inputs, no accuracy.
+    `detection`: the F1 score of an image's boxes, which the plan's `function` decodes; mAP@0.5 of the whole set stands
+    beside it (see `detection.py`). `agreement`: the answer of the uncompressed model on unlabelled inputs. `custom`: a
+    user's `function` of the raw outputs and the labels. `none`: random inputs, no accuracy.
     """
 
     kind: str = "none"
@@ -67,15 +75,19 @@ class Task:
         for name in self.metrics:
             if name not in known:
                 raise RecipeError(f"The task `{self.kind}` has no metric `{name}`.{nearest(name, known)}")
-        if (self.kind == "custom") != (self.function is not None):
-            raise RecipeError("A task of the kind `custom`, and no other, names a function as its `metric`.")
+        if (self.kind in ("custom", "detection")) != (self.function is not None):
+            raise RecipeError(
+                "A `custom` task names a function as its `metric`, a `detection` as its `decode`; others name none."
+            )
         if self.kind == "text-recognition" and not self.characters:
             raise RecipeError("A text recognition needs `characters`: without them its outputs are no text.")
 
     @property
     def metric(self) -> str | None:
         """The name of the accuracy's metric; None where there is none."""
-        return f"custom:{self.function.name}" if self.function is not None else METRICS[self.kind]
+        if self.kind == "custom" and self.function is not None:
+            return f"custom:{self.function.name}"
+        return METRICS[self.kind]
 
 
 def preprocess(images: Array, spec: TensorSpec, preprocessing: Preprocessing) -> Array:

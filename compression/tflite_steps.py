@@ -109,6 +109,8 @@ def _refuse_what_tflite_lacks(step: Int8Static) -> None:
         raise UnsupportedRecipeError(
             f"`activation: {step.activation}` is for ONNX files; a TFLite file has asymmetric activations."
         )
+    if step.operators:
+        raise UnsupportedRecipeError("`operators` of `int8-static` is for ONNX files; a TFLite file takes `exclude`.")
     if step.calibrate != "minmax":
         raise UnsupportedRecipeError(f"`calibrate: {step.calibrate}` is for ONNX files; a TFLite file takes `minmax`.")
 

@@ -16,6 +16,7 @@ from .data import Dataset, model_inputs
 from .errors import ModelError, UnsupportedRecipeError
 from .foreign import foreign_errors
 from .frontend import compare, to_torch
+from .labels import require_classes
 from .lessons import Lesson, Teaching, meaning_of
 from .model import load_proto, read_model
 from .sessions import open_proto
@@ -65,6 +66,8 @@ def training_data(step: Training, apprenticeship: Apprenticeship) -> Dataset:
         kind = "labelled training data" if wants_labels else "training data"
         hint = ", or `labels: false` to learn from the teacher alone" if isinstance(step, Distil) and data else ""
         raise UnsupportedRecipeError(f"`{step.kind}` needs {kind}: `train:` in the plan's task{hint}.")
+    if wants_labels:
+        require_classes(step.kind, apprenticeship.task.kind)
     if len(apprenticeship.model.inputs) != 1:
         raise UnsupportedRecipeError(
             f"`{step.kind}` trains models with one input; {apprenticeship.model.path.name} has "
@@ -96,7 +99,7 @@ def lesson_of(step: Training, data: Dataset, apprenticeship: Apprenticeship) -> 
     first = model.outputs[0].name
     outputs = open_proto(probe, doing=apprenticeship.doing)(few_inputs(data, apprenticeship, CHECKED))
     answer = outputs.get(first, next(iter(outputs.values())))
-    meaning = meaning_of(answer, scored=task.kind != "none")
+    meaning = meaning_of(answer, scored=task.kind not in ("none", "detection"))
     labels = None if isinstance(step, Distil) and not step.labels else data.labels
     if labels is not None:
         _refuse_foreign_labels(data, labels, answer)

@@ -279,7 +279,10 @@ def _artifact(facts: Facts) -> ArtifactFacts:
 def _accuracy(host: Facts | None, check: Facts | None) -> Accuracy | None:
     if host is None:
         return None
-    names = ("board", "host_on_board_images", "board_samples", "agreement", "max_abs_diff", "board_right", "board_top5")
+    names = (
+        "board", "host_on_board_images", "board_samples", "agreement", "max_abs_diff", "board_right", "board_top5",
+        "board_map50",
+    )  # fmt: skip
     values: dict[str, Any] = {**host, **{name: (check or {}).get(name) for name in names}}
     values["host_right"], values["board_right"] = unpacked(host.get("host_right")), unpacked(values["board_right"])
     return Accuracy(**values)

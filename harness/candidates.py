@@ -279,5 +279,5 @@ def host_facts(task: Task, evaluation: Evaluation | None) -> Mapping[str, Any] |
         "host_ci_low": found.ci_low,
         "host_ci_high": found.ci_high,
         "host_samples": found.samples,
-        **{f"host_{name}": beside.accuracy for name, beside in evaluation.beside.items()},
+        **{f"host_{name}": value for name, value in evaluation.beside.items()},
     }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..compression.errors import CompressionError
-from ..compression.scoring import answer_agreement, judge
+from ..compression.scoring import answer_agreement, judge, set_figures
 from ..compression.task import Array
 from .answers import packed
 from .candidates import BoardJudgement, Prepared
@@ -46,6 +46,7 @@ def _accuracy(outputs: Mapping[str, Array], by: BoardJudgement) -> dict[str, Any
     scores, *beside = found.scores.items()
     facts: dict[str, Any] = {"board": float(scores[1].mean()), "board_samples": len(by.indices)}
     facts |= {f"board_{name}": float(values.mean()) for name, values in beside}
+    facts |= {f"board_{name}": value for name, value in set_figures(found.answers, wanted, by.task).items()}
     facts["board_right"] = packed(scores[1])
     if by.host is not None:
         facts["host_on_board_images"] = float(by.host.scores[by.indices].mean())

@@ -33,7 +33,7 @@ class TaskPlan:
     train: Path | FunctionName | None = None
     metrics: tuple[str, ...] = ()
     characters: Path | None = None  # None: those in the model's metadata
-    function: FunctionName | None = None  # the metric of a `custom` task
+    function: FunctionName | None = None  # the metric of a `custom` task, the decoder of a `detection`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ class TaskFile(Strict):
     or `path/file.py:function`.
     """
 
-    kind: Literal["classification", "text-recognition", "agreement", "custom", "none"] = Field(
+    kind: Literal["classification", "text-recognition", "detection", "agreement", "custom", "none"] = Field(
         default="classification",
         description="`agreement`: how often the uncompressed model's answer is given, without labels. `custom`: a "
         "function of yours. `none`: random inputs, no accuracy.",
@@ -38,6 +38,11 @@ class TaskFile(Strict):
         description="Of a `custom` task: `package.module:function` or `path/file.py:function`. It gets the outputs by "
         "name and the labels, and gives a score from 0 to 1 for each sample.",
     )
+    decode: str | None = Field(
+        default=None,
+        description="Of a detection: a function that gets the outputs by name and gives the boxes of each image, "
+        "[K, 6]: x0, y0, x1, y1 in pixels, score, class; as hilbench.compression.detection_grid:decode_grid does.",
+    )
     characters: Path | None = Field(
         default=None,
         description="Of a text recognition: a file, one character a line; by default those in the model's metadata.",
@@ -55,7 +60,15 @@ class TaskFile(Strict):
             raise ValueError('a task other than "none" needs the key "test": data to judge accuracy on')
         if self.kind == "custom" and self.metric is None:
             raise ValueError('a custom task needs the key "metric": package.module:function or path/file.py:function')
-        for key, kind in (("metric", "custom"), ("metrics", "classification"), ("characters", "text-recognition")):
+        if self.kind == "detection" and self.decode is None:
+            raise ValueError('a detection needs the key "decode": package.module:function or path/file.py:function')
+        owners = {
+            "metric": "custom",
+            "metrics": "classification",
+            "characters": "text-recognition",
+            "decode": "detection",
+        }
+        for key, kind in owners.items():
             if getattr(self, key) and self.kind not in (kind, *(("agreement",) if key == "characters" else ())):
                 raise ValueError(f'the key "{key}" belongs to a task of the kind "{kind}", not to "{self.kind}"')
         return self

@@ -140,7 +140,7 @@ def _missing_files(model: ModelPlan, path: Path, positions: Positions) -> list[s
     found: list[str] = []
     task = model.task
     named = {"test": task.test, "calibration": task.calibration, "train": task.train}
-    named |= {"metric": task.function, "characters": task.characters}
+    named |= {"decode" if task.kind == "detection" else "metric": task.function, "characters": task.characters}
     files = {("task", key): value.file if isinstance(value, FunctionName) else value for key, value in named.items()}
     source = model.file if model.factory is None else model.factory.file
     for key, file in {("file",): source, **files}.items():
@@ -169,6 +169,7 @@ def _model(name: str, model: ModelFile, folder: Path) -> ModelPlan:
 
 
 def _task(task: TaskFile, folder: Path) -> TaskPlan:
+    function = task.metric or task.decode
     return TaskPlan(
         kind=task.kind,
         test=data_word(task.test, folder),
@@ -180,7 +181,7 @@ def _task(task: TaskFile, folder: Path) -> TaskPlan:
         layout=task.layout,
         metrics=tuple(task.metrics),
         characters=None if task.characters is None else _absolute(str(task.characters), folder),
-        function=None if task.metric is None else FunctionName(written=task.metric, folder=folder.resolve()),
+        function=None if function is None else FunctionName(written=function, folder=folder.resolve()),
     )
 
 

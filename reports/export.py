@@ -231,6 +231,8 @@ def _accuracy(cell: CellSummary) -> Json | None:
         "agreement": accuracy.agreement,
         "host_top5": accuracy.host_top5,
         "board_top5": accuracy.board_top5,
+        "host_map50": accuracy.host_map50,
+        "board_map50": accuracy.board_map50,
     }
 
 

@@ -15,7 +15,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "artifact": ("sha256", "bytes", "compressed_bytes", "costs"),
     "accuracy": (
         "metric", "host", "host_ci_low", "host_ci_high", "board", "host_on_board_images", "board_samples", "agreement",
-        "host_top5", "board_top5",
+        "host_top5", "board_top5", "host_map50", "board_map50",
     ),
     "latency_ns": (
         "median", "ci_low", "ci_high", "p90", "p95", "p99", "blocks", "iterations", "mad_within", "lag1_within",

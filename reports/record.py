@@ -133,7 +133,8 @@ class Accuracy:
     """Accuracy as fractions 0 to 1. `host` is over the whole test set, with its 95 % interval; `board` is over a fixed
     seeded subset of `board_samples` inputs, to be compared with `host_on_board_images` only. `agreement` is how often
     the board's answer equals the host's for the same artifact on that subset; `max_abs_diff` is the largest difference
-    of raw outputs on the golden set. `host_top5` and `board_top5` stand beside top-1 where the task asks for them.
+    of raw outputs on the golden set. `host_top5` and `board_top5` stand beside top-1 where the task asks for them,
+    `host_map50` and `board_map50` (mAP@0.5 of the whole set or subset) beside the F1 score of a detection.
 
     `host_right` and `board_right` hold what each image scored, in the order of the test set or of the subset: a bit set
     where the answer was right, or 4 bytes (float32, little-endian) where scores lie between 0 and 1; the length tells
@@ -155,7 +156,14 @@ class Accuracy:
     artifact_sha256: str | None = None
     host_top5: float | None = None
     board_top5: float | None = None
+    host_map50: float | None = None
+    board_map50: float | None = None
     host_runtime: str | None = None
+
+    @property
+    def map50(self) -> float | None:
+        """mAP@0.5 on the images that `host` is of, else on the board's; None where the task is no detection."""
+        return self.board_map50 if self.host is None else self.host_map50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -123,6 +123,8 @@ def _cost(choice: Choice) -> Iterator[str]:
     cell, base = choice.chosen, choice.baseline
     assert cell is not None
     yield _accuracy_cost(cell, base)
+    if (boxes := _boxes(cell, base)) is not None:
+        yield boxes
     peak = cell.memory.peak_bytes if cell.memory else None
     compared = "" if base is None or base is cell else f" ({base.record.recipe}: {{}})"
     if peak is not None:
@@ -146,6 +148,16 @@ def _accuracy_cost(cell: CellSummary, base: CellSummary | None) -> str:
     if lost.low is not None and lost.high is not None:
         text += f" (95 % interval of the loss {points(lost.low)} to {points(lost.high)}{_known(lost)})"
     return text + (", on the board's own inputs." if lost.on_board_images else ".")
+
+
+def _boxes(cell: CellSummary, base: CellSummary | None) -> str | None:
+    """What accuracy is of a detection, and the figure of the whole set beside it; None of other tasks."""
+    if cell.accuracy is None or cell.accuracy.map50 is None:
+        return None
+    compared = ""
+    if base is not None and base is not cell and base.accuracy is not None and base.accuracy.map50 is not None:
+        compared = f" ({base.record.recipe}: {percent(base.accuracy.map50, 2)})"
+    return f"That is the mean F1 score of an image; mAP@0.5 of all is {percent(cell.accuracy.map50, 2)}{compared}."
 
 
 def _known(lost: Drop) -> str:

@@ -165,3 +165,21 @@ def test_sqnr_is_ten_log_ten_of_signal_over_noise_power() -> None:
     assert sqnr_db([signal], [signal + 1]) == pytest.approx(20)
     assert sqnr_db([signal, signal], [signal + 1, signal]) == pytest.approx(20 + 10 * math.log10(2))
     assert sqnr_db([signal], [signal]) == math.inf
+
+
+def test_only_the_named_types_of_operators_compute_in_8_bits(digits: Digits, tmp_path: Path) -> None:
+    step = Int8Static(operators=("Conv",))
+    made = quantize_static_int8(onnx.load(digits.model.path), step, samples_of(digits, 4), tmp_path)
+    producers = {name: node for node in made.graph.node for name in node.output}
+
+    def in_8_bits(kind: str) -> set[bool]:
+        """Whether the first input of each operator of a kind comes out of 8 bits."""
+        firsts = [producers.get(node.input[0]) for node in made.graph.node if node.op_type == kind]
+        return {first is not None and first.op_type == "DequantizeLinear" for first in firsts}
+
+    assert in_8_bits("Conv") == {True}
+    assert in_8_bits("Gemm") == {False}
+    with pytest.raises(
+        RecipeError, match=r"`operators` names `Convv`, which the model has none of. Did you mean `Conv`"
+    ):
+        quantize_static_int8(onnx.load(digits.model.path), Int8Static(operators=("Convv",)), [], tmp_path)

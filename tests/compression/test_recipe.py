@@ -33,6 +33,7 @@ def test_a_step_as_plain_data_shows_its_defaults() -> None:
         "activation": "u8",
         "samples": 50,
         "exclude": [],
+        "operators": [],
     }
 
 

@@ -92,3 +92,15 @@ def test_settings_are_named_only_where_they_differ() -> None:
     two = replace(one.records[0], cell_id="two", settings={**one.records[0].settings, "threads": 2})
     assert "threads" not in first_screen(one)
     assert "fp32 · threads 2" in first_screen(replace(one, records=(*one.records, two)))
+
+
+def test_a_detection_says_what_its_accuracy_is_and_the_map_beside_it() -> None:
+    whole = run(boards=(PI,))
+    judged = [
+        replace(item, accuracy=replace(item.accuracy, metric="image-f1", host_map50=0.931, board_map50=0.5))
+        for item in whole.records
+        if item.accuracy is not None
+    ]
+    told = "That is the mean F1 score of an image; mAP@0.5 of all is 93.10"
+    assert told in first_screen(replace(whole, records=tuple(judged)))
+    assert told not in first_screen(whole)
