@@ -78,7 +78,6 @@ class Plan:
     pools: Mapping[str, tuple[Board, ...]] = field(default_factory=dict[str, tuple[Board, ...]])
     remarks: tuple[str, ...] = ()
     measuring: Measuring = USUAL
-    processes: int | None = None  # on emulated boards, where the plan asks for another number than the protocol
     search: SearchSpec | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from .forecasting import Forecaster, forecaster
@@ -14,6 +14,14 @@ from .state import TrialState, from_json, to_json
 from .study import Study
 
 _TRIAL, _ROUNDS, _REFERENCES, _BASELINES = "trial:", "rounds", "references", "baselines"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Standing:
+    """What follows from a trial's own figures, kept until they change."""
+
+    feasible: bool
+    alive: bool
 
 
 class Knowledge:
@@ -31,6 +39,7 @@ class Knowledge:
         self.seen: dict[str, int] = {}  # proposal -> its trial
         self.files: dict[tuple[str, str], int] = {}  # (model, file) -> its first trial
         self._scores: dict[int, Scores | None] = {}
+        self._standing: dict[int, _Standing] = {}
         self._forecaster: Forecaster | None = None
         for state in self.states.values():
             self._index(state)
@@ -41,6 +50,7 @@ class Knowledge:
         self.states[state.number] = state
         self._index(state)
         self._scores.pop(state.number, None)
+        self._standing.pop(state.number, None)
         if state.boards:
             self._forecaster = None
         return state
@@ -73,19 +83,12 @@ class Knowledge:
 
     def feasible_scores(self) -> dict[int, Scores]:
         """Trials of their own that keep every limit, with their scores."""
-        kept = (n for n, s in self.states.items() if s.same_as is None and feasible(self.rules, s) is True)
+        kept = (number for number in self.states if self._stands(number).feasible)
         return {number: found for number in kept if (found := self.scores(number)) is not None}
 
     def alive(self) -> list[TrialState]:
         """Judged candidates of their own that neither the host nor a board has ruled out."""
-        return [
-            state
-            for state in self.states.values()
-            if state.same_as is None
-            and state.judged is not None
-            and ruled_out(self.rules, state.judged) is None
-            and failure(self.rules, state) is None
-        ]
+        return [state for number, state in self.states.items() if self._stands(number).alive]
 
     def waiting(self) -> list[TrialState]:
         """Those for whom a board has not even done the first rung."""
@@ -113,6 +116,17 @@ class Knowledge:
     def asked_until(self) -> int:
         """The newest trial when the last round of newcomers was opened."""
         return max((entry["asked_until"] for entry in self.rounds if entry["rung"] == 0), default=-1)
+
+    def _stands(self, number: int) -> _Standing:
+        if number not in self._standing:
+            state = self.states[number]
+            own, judged = state.same_as is None, state.judged
+            alive = own and judged is not None and ruled_out(self.rules, judged) is None
+            self._standing[number] = _Standing(
+                feasible=own and feasible(self.rules, state) is True,
+                alive=alive and failure(self.rules, state) is None,
+            )
+        return self._standing[number]
 
     def _index(self, state: TrialState) -> None:
         self.seen.setdefault(state.proposal.key, state.number)
