@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from .across import AcrossModels
 from .control import Control
+from .joules import joules
 from .pick import Check
 from .record import Outcome, Record, RunRecord
 from .summary import CellSummary
@@ -28,6 +29,8 @@ BOUNDS: dict[str, tuple[str, Callable[[float], str]]] = {
     "artifact_bytes": ("file", lambda value: file_size(value)),
     "instructions": ("instructions", lambda value: instruction_count(value).text),
     "latency_p95_ns": ("p95 latency", lambda value: duration(value).text),
+    "latency_median_ns": ("median latency", lambda value: duration(value).text),
+    "energy_j": ("energy", lambda value: joules(value)),
 }
 
 
