@@ -33,7 +33,8 @@ class Relaxation:
     would help.
 
     `enough`: relaxed to `value`, this limit alone lets `candidate` through, as it keeps all others. Else `candidate` is
-    the one with the least figure there, and other limits must be relaxed as well.
+    the one with the least figure there, and other limits must be relaxed as well, as far as that is known: `unknown`
+    says that the rest of its figures was not measured, as this one ruled it out.
     """
 
     limit: str
@@ -44,6 +45,7 @@ class Relaxation:
     candidate: str | None
     value: float | None
     enough: bool
+    unknown: bool = False
 
     @property
     def relax_by(self) -> float | None:
@@ -74,8 +76,9 @@ def nearest(tried: Sequence[Tried]) -> Nearest:
 def _relaxation(tried: Sequence[Tried], place: int) -> Relaxation:
     limit = tried[0].standings[place].limit
     known = [(one.standings[place].value or 0.0, one) for one in tried if one.standings[place].value is not None]
-    alone = [(value, one) for value, one in known if _keeps_all_others(one, place)]
-    value, candidate = min(alone or known, key=lambda pair: (pair[0], pair[1].name), default=(None, None))
+    alone = [(value, one) for value, one in known if _others(one, place) is True]
+    unsure = [(value, one) for value, one in known if _others(one, place) is None]
+    value, candidate = min(alone or unsure or known, key=lambda pair: (pair[0], pair[1].name), default=(None, None))
     return Relaxation(
         limit=limit.written,
         metric=limit.metric,
@@ -85,11 +88,14 @@ def _relaxation(tried: Sequence[Tried], place: int) -> Relaxation:
         candidate=None if candidate is None else candidate.name,
         value=value,
         enough=bool(alone) and value is not None and value > limit.value,
+        unknown=bool(unsure) and not alone,
     )
 
 
-def _keeps_all_others(one: Tried, place: int) -> bool:
-    return all(standing.kept is True for index, standing in enumerate(one.standings) if index != place)
+def _others(one: Tried, place: int) -> bool | None:
+    """Whether all other limits are kept; None where none is missed, but not all were measured."""
+    kept = [standing.kept for index, standing in enumerate(one.standings) if index != place]
+    return False if False in kept else None if None in kept else True
 
 
 def nearest_lines(found: Nearest) -> list[str]:
@@ -112,6 +118,8 @@ def _line(one: Relaxation) -> str:
         return f"{kept}; relaxed by {by}, to {to}, it alone would let {one.candidate} through."
     if one.relax_by:
         by, least = _over(one.metric, one.value, one.allowed), amount(one.metric, one.value)
+        if one.unknown:
+            return f"{kept}; relaxed by {by}, to {least}, {one.candidate} could be measured for the other limits."
         return f"{kept}; needs {by} more, to {least} ({one.candidate} has the least), and other limits as well."
     return f"{kept}; relaxing it alone lets nothing through."
 

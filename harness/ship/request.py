@@ -1,4 +1,4 @@
-"""What `ship` is asked, checked: the model, the data, the boards with their budgets. Everything else follows from it."""
+"""What `ship` is asked, checked: the model, the data, the boards with their budgets. All else follows from it."""
 
 from __future__ import annotations
 

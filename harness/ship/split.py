@@ -7,6 +7,7 @@ shipped come from the confirmation part, which nothing before saw.
 from __future__ import annotations
 
 import io
+import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,7 +69,12 @@ def part_bytes(data: Dataset, indices: Indices) -> bytes:
     assert data.labels is not None
     arrays = {key: values[indices] for key, values in data.arrays.items()} | {LABELS: data.labels[indices]}
     stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
+    with zipfile.ZipFile(stream, "w") as archive:
+        for key, values in arrays.items():
+            entry = io.BytesIO()
+            np.lib.format.write_array(entry, values, allow_pickle=False)
+            named = zipfile.ZipInfo(f"{key}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            archive.writestr(named, entry.getvalue(), compress_type=zipfile.ZIP_DEFLATED)
     return stream.getvalue()
 
 
