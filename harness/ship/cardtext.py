@@ -88,8 +88,8 @@ def _done(card: _Card) -> Iterator[str]:
         yield "The model as it was: no candidate that keeps the budget does better."
     yield ""
     yield (
-        f"The search `{search['id']}` looked at {search['candidates']} candidates, {search['measured']} of them measured "
-        f"on this board; confirmed were {', '.join(f'`{name}`' for name in card['confirmation']['compared'])}."
+        f"The search `{search['id']}` looked at {search['candidates']} candidates; {search['measured']} of them were "
+        f"measured on this board, and confirmed were {', '.join(f'`{name}`' for name in card['confirmation']['compared'])}."
     )
     if search["same_file"] is False:
         yield ""

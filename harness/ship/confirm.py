@@ -31,8 +31,8 @@ from ..store import SETTLED, Store
 from .request import Request
 
 ONNXRUNTIME = "onnxruntime"
-# Few, as each costs its blocks: what gains most on a processor. An emulated board has one core, so places are left out.
-FACTORS = ("place", "graph_optimization")
+# Few, as each costs its blocks: threads and cores gain most where there are several, which an emulated board has not.
+_FACTORS = {False: ("place",), True: ("graph_optimization",)}
 _HEAD = "# Written by `hilbench ship`, which goes by it. To repeat this step alone: hilbench {verb} {name}\n"
 
 
@@ -82,7 +82,7 @@ def tune(shop: Shop, plan: Plan, board: Board, artifacts: Mapping[str, str], tol
         found = optimize_plan(
             plan,
             shop.home,
-            wanted=Wanted(factors=FACTORS, recipes=(recipe,)),
+            wanted=Wanted(factors=_FACTORS[board.emulated], recipes=(recipe,)),
             new=False,
             command=shop.command,
             progress=shop.progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +78,7 @@ class Request:
 
 def plain_name(text: str) -> str:
     """A text as part of a file's name and of a plan's name."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text).strip("._-")
+    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("._-")
 
 
 def read_request(asked: Asked, known: Boards) -> Request:
