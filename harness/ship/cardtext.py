@@ -87,9 +87,10 @@ def _done(card: _Card) -> Iterator[str]:
     if not card["recipe"]["steps"]:
         yield "The model as it was: no candidate that keeps the budget does better."
     yield ""
+    compared = ", ".join(f"`{name}`" for name in card["confirmation"]["compared"])
     yield (
         f"The search `{search['id']}` looked at {search['candidates']} candidates; {search['measured']} of them were "
-        f"measured on this board, and confirmed were {', '.join(f'`{name}`' for name in card['confirmation']['compared'])}."
+        f"measured on this board, and confirmed were {compared}."
     )
     if search["same_file"] is False:
         yield ""
