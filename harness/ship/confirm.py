@@ -28,7 +28,7 @@ from ..reporting import write_text
 from ..run import run_plan
 from ..selection import Boards
 from ..store import SETTLED, Store
-from .request import Request
+from .request import Request, plain_name
 
 ONNXRUNTIME = "onnxruntime"
 # Few, as each costs its blocks: threads and cores gain most where there are several, which an emulated board has not.
@@ -57,7 +57,7 @@ class Shop:
 
 def written_plan(shop: Shop, data: Mapping[str, Any], name: str, verb: str) -> Plan:
     """Write a plan for people to read and run again, and load it as any other."""
-    path = shop.folder / f"{name}.yaml"
+    path = shop.folder / f"{plain_name(name)}.yaml"
     write_text(path, _HEAD.format(verb=verb, name=path.name) + yaml_text(data, path))
     return load_plan(path, shop.known)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ...reports.searchrecord import Confirmation
 from .nearest import Nearest, nearest_lines
 
 SHIPPED, NOTHING, LOST = "shipped", "nothing", "lost"
@@ -15,7 +16,8 @@ SHIPPED, NOTHING, LOST = "shipped", "nothing", "lost"
 class BoardOutcome:
     """One board. `folder` is where its files are, where there are any; `sentence` says what became of it.
 
-    `nearest` is there where nothing keeps the budget; `run_id` is the confirmation; `failed` are the candidates that
+    `nearest` is there where nothing keeps the budget; `run_id` is the run of the confirmation, `confirmations` what it
+    says of the finalists, for the record of the search; `failed` are the candidates that
     gave no figures in it. `warnings` are further sentences for the user.
     """
 
@@ -29,6 +31,7 @@ class BoardOutcome:
     confirmed: Sequence[str] = ()
     failed: Mapping[str, str] = field(default_factory=dict[str, str])
     nearest: Nearest | None = None
+    confirmations: tuple[Confirmation, ...] = ()
     warnings: Sequence[str] = ()
 
 
@@ -54,7 +57,8 @@ def outcome_lines(one: BoardOutcome) -> list[str]:
 
 def outcome_json(one: BoardOutcome) -> dict[str, Any]:
     """A board as plain data, with the sentences that say what came nearest."""
-    found = asdict(one)
+    found = asdict(replace(one, confirmations=()))
+    del found["confirmations"]
     found["confirmed"], found["warnings"] = list(one.confirmed), list(one.warnings)
     if one.nearest is not None:
         relaxed = [{**asdict(relaxation), "relax_by": relaxation.relax_by} for relaxation in one.nearest.relaxations]

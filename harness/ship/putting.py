@@ -10,6 +10,7 @@ from typing import Any
 
 from ...compression.cache import read_whole
 from ...compression.recipe import step_parameters
+from ...reports.gaps import not_measured
 from ...reports.pick import Choice, choices
 from ...reports.record import Outcome, RunRecord
 from ...reports.searchrecord import SearchRecord, SearchTrial
@@ -22,6 +23,7 @@ from ..search.budget import Limit
 from .card import Shipped, card, cell_standings, tried_cells
 from .cardtext import card_text
 from .confirm import settled_settings
+from .confirmations import confirmations
 from .finalists import measured_on
 from .folder import CARD, board_folder, replace_folder
 from .nearest import nearest
@@ -58,8 +60,10 @@ def put(context: Context, record: RunRecord) -> BoardOutcome:
         if cell.record.outcome in (Outcome.ERROR, Outcome.TIMEOUT)
     }
     confirmed = [cell.record.recipe for cell in summary.cells]
+    told = confirmations(record, board, context.finalists)
     if choice.chosen is None:
         tried = tried_cells(summary, context.limits)
+        why = [line for line in not_measured(summary) if line.startswith(f"{board}: ")]
         return BoardOutcome(
             board=board,
             state=NOTHING,
@@ -68,7 +72,8 @@ def put(context: Context, record: RunRecord) -> BoardOutcome:
             confirmed=confirmed,
             failed=failed,
             nearest=nearest(tried),
-            warnings=left_behind(context.target, board),
+            confirmations=told,
+            warnings=[*(why if any(one.unknown for one in tried) else []), *left_behind(context.target, board)],
         )
     shipped = _shipped(context, summary, choice, choice.chosen)
     folder = replace_folder(board_folder(context.target, board), _files(record, shipped))
@@ -82,6 +87,7 @@ def put(context: Context, record: RunRecord) -> BoardOutcome:
         run_id=record.run_id,
         confirmed=confirmed,
         failed=failed,
+        confirmations=told,
         warnings=_warnings(context, summary, choice, choice.chosen),
     )
 

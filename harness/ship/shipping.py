@@ -7,7 +7,7 @@ settings beside the board's facts, the confirmation by the hash of its plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..progress import Progress
 from ..runlock import only_one
 from ..search.budget import Limit
 from ..search.onboards import recipe_entry
+from ..search.records import write_record
 from ..search.searching import search_plan
 from ..selection import Boards
 from .confirm import BoardLostError, Shop, board_told, confirm, tune, written_plan
@@ -83,11 +84,13 @@ def ship_model(
                 stopped=found.stopped,
             )
         outcomes = tuple(_on_board(shop, board, plan, found.record, data, target) for board in request.boards)
+        record = replace(found.record, confirmations=tuple(c for one in outcomes for c in one.confirmations))
+        write_record(record, home)
     return ShipResult(
         ship_id=request.ship_id,
         outcomes=outcomes,
         exit_code=exit_code(outcomes),
-        search=found.record,
+        search=record,
         plans=folder,
     )
 

@@ -15,8 +15,14 @@ MIB = 2.0**20
 
 
 def trial(number: int, latency_ms: float, **more: Any) -> SearchTrial:
-    given = {"drop_pp": 0.0, "drop_high_pp": 0.2, "size": 1000 + number, "memory_mib": 50.0, "high_ms": latency_ms}
-    given |= more
+    given: dict[str, Any] = {
+        "drop_pp": 0.0,
+        "drop_high_pp": 0.2,
+        "size": 1000 + number,
+        "memory_mib": 50.0,
+        "high_ms": latency_ms,
+        **more,
+    }
     measures = [
         SearchMeasure(board="b", metric="latency", value=latency_ms * 1e6, ci_high=given["high_ms"] * 1e6, blocks=6)
     ]
