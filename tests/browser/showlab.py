@@ -180,8 +180,9 @@ def fill(served: Served) -> None:
 
 def beat(served: Served) -> None:
     """The lab's worker says that it lives, for the next minute."""
-    told = {"name": "bench-1", "host": "bench-1", "started_at": "2026-11-25T08:00:00Z", "seen_at": ""}
-    served.web.lab.store.beat(WorkerRow(**told, pid=os.getpid(), beats=1))
+    began = "2026-11-25T08:00:00Z"
+    row = WorkerRow(name="bench-1", host="bench-1", pid=os.getpid(), started_at=began, seen_at="", beats=1)
+    served.web.lab.store.beat(row)
 
 
 def keep_live(store: EventStore) -> None:
