@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..reports.record import Trial
-from ..reports.wording import plural
+from ..reports.language import plural
 from .blocks import MOST_ATTEMPTS, hopeless_blocks, spoilt_blocks, whole_blocks
 
 
