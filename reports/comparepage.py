@@ -10,6 +10,7 @@ from .comparechanges import Change, Regressed
 from .comparegate import Judgement
 from .comparemoved import is_better, moved
 from .comparewords import cause_text, context_text, drift_text, size_text, summary_text, value_text
+from .language import mark, tr
 from .page import fill
 from .record import Outcome
 from .sparks import Scale, interval, ratio_scale
@@ -87,8 +88,8 @@ def _row(board: BoardComparison, pair: CellPair, scale: Scale, *, metered: bool)
     work = pair.work
     return CellRow(
         label=name(pair.later, [other.later for other in board.pairs]),
-        outcome="" if outcomes == (Outcome.OK, Outcome.OK) else f"{outcomes[0].value} → {outcomes[1].value}",
-        file={None: "not known", True: "the same", False: "another"}[pair.same_file],
+        outcome="" if outcomes == (Outcome.OK, Outcome.OK) else f"{tr(outcomes[0].value)} → {tr(outcomes[1].value)}",
+        file={None: mark("not known"), True: mark("the same"), False: mark("another")}[pair.same_file],
         work=_figure(work),
         drawing=interval(_as_verdict(work), scale) if work.ratio is not None else "",
         others=tuple(_figure(change) for change in others),

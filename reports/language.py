@@ -1,6 +1,6 @@
 """The language in which a page is being written: English, or Chinese out of a gettext catalogue.
 
-The language is a context variable, set while one page is made: two threads that write two pages do not see each other's.
+The language is a context variable, set while one page is made: threads that write pages do not see each other's.
 English is what stands in the sources, so nothing is looked up for it. Messages are whole sentences with named
 placeholders; `tests/reports/test_catalogue.py` holds that each has its translation.
 """
