@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .changepoint import ALPHA_CHANGE, least_runs
-from .language import clauses, listed, mark, plural, tr
+from .language import Language, clauses, listed, mark, plural, speaking, tr
 from .page import fill
 from .plain import Json
 from .trend import LevelChange, Series, Trend
@@ -25,8 +25,13 @@ class Panel:
     sentences: tuple[str, ...]
 
 
-def render_trend(trend: Trend) -> str:
+def render_trend(trend: Trend, language: Language = Language.ENGLISH) -> str:
     """The whole page as HTML text; the same text for the same runs."""
+    with speaking(language):
+        return _render(trend)
+
+
+def _render(trend: Trend) -> str:
     boards = dict.fromkeys((series.key[0], series.emulated) for series in trend.series)
     return fill(
         "trend.html.j2",
