@@ -22,7 +22,8 @@ _QUIET = (ChangeWord.EQUIVALENT, ChangeWord.NOT_COMPARABLE, ChangeWord.NOT_MEASU
 
 def pair_name(board: BoardComparison, pair: CellPair) -> str:
     """Board and candidate, as short as they are clear."""
-    return f"{board.board}, {name(pair.later, [other.later for other in board.pairs])}"
+    candidate = name(pair.later, [other.later for other in board.pairs])
+    return tr("{board}, {candidate}", board=board.board, candidate=candidate)
 
 
 def value_text(metric: str, value: float | None) -> str:
@@ -63,7 +64,8 @@ def change_text(change: Change) -> str:
     if change.size is None:
         return tr("{word}: {note}", word=word, note=change.note) if change.note else word
     values = f"{value_text(change.metric, change.earlier)} → {value_text(change.metric, change.later)}"
-    proof = clauses([listed([values, size_text(change)]), *([change.note] if change.note else [])])
+    figures = tr("{values}, {size}", values=values, size=size_text(change))
+    proof = clauses([figures, *([change.note] if change.note else [])])
     return tr("{figure} {word} ({proof})", figure=tr(_WHAT[change.metric]), word=word, proof=proof)
 
 
