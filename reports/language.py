@@ -7,7 +7,7 @@ placeholders; `tests/reports/test_catalogue.py` holds that each has its translat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
@@ -40,7 +40,7 @@ def spoken() -> Language:
 
 
 @contextmanager
-def speaking(language: Language) -> Iterator[None]:
+def speaking(language: Language) -> Generator[None]:
     """Make every sentence within in `language`; afterwards the one before holds again."""
     token = _spoken.set(language)
     try:
