@@ -89,7 +89,7 @@ def placeholders(text: str) -> set[str]:
 
 def updated(known: polib.POFile) -> polib.POFile:
     """The catalogue of the messages as they are now, with the translations that are known."""
-    translations = {(entry.msgctxt, entry.msgid): entry.msgstr for entry in known}
+    translations = {(entry.msgctxt or None, entry.msgid): entry.msgstr for entry in known}
     files: dict[tuple[str | None, str], list[str]] = {}
     for message in messages():
         where = files.setdefault((message.context, message.text), [])
