@@ -57,10 +57,15 @@ def _moved(comparison: RunComparison) -> Iterator[str]:
         for pair in board.pairs:
             clear = [c for c in pair.changes if c.regressed is Regressed.YES or is_better(c)]
             if clear:
-                words = listed(f"{tr(_TITLES[c.metric])} {word_text(c)} {size_text(c)}" for c in clear)
+                words = listed(map(_clear, clear))
                 cause = cause_text(board, pair)
                 text = mark("{cell}: {changes}; {cause}.") if cause else mark("{cell}: {changes}.")
                 yield tr(text, cell=pair_name(board, pair), changes=words, cause=cause)
+
+
+def _clear(change: Change) -> str:
+    title = tr(_TITLES[change.metric])
+    return tr("{figure} {word} {size}", figure=title, word=word_text(change), size=size_text(change))
 
 
 def is_better(change: Change) -> bool:

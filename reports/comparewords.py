@@ -120,7 +120,10 @@ def summary_text(comparison: RunComparison) -> str:
     words: dict[str, int] = {}
     for pair in pairs:
         words[pair.work.word.value] = words.get(pair.work.word.value, 0) + 1
-    counted = listed(f"{count} {tr(word.replace('-', ' '))}" for word, count in sorted(words.items(), key=_most))
+    counted = listed(
+        tr("{number} {word}", number=count, word=tr(word.replace("-", " ")))
+        for word, count in sorted(words.items(), key=_most)
+    )
     alone = len(comparison.only_earlier) + len(comparison.only_later)
     if alone:
         text = mark("{number} cells are in both runs: {words}. {alone} are in one run only.")

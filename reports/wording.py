@@ -234,4 +234,8 @@ def budget_text(run: RunRecord) -> str:
 def outcomes(cells: Iterable[CellSummary]) -> str:
     """How many cells ended how."""
     counted = Counter(cell.record.outcome for cell in cells)
-    return listed(f"{counted[outcome]} {tr(word)}" for outcome, word in OUTCOMES.items() if counted[outcome])
+    return listed(
+        tr("{number} {word}", number=counted[outcome], word=tr(word))
+        for outcome, word in OUTCOMES.items()
+        if counted[outcome]
+    )

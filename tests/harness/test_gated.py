@@ -226,7 +226,7 @@ def test_pages_are_written_in_chinese_where_that_is_asked_for_and_json_is_not(te
     assert "时间" not in done.stdout
     team.run("report", first, "--lang", "zh", "-o", "report.html")
     team.run("trend", "gate", "--lang", "zh", "-o", "trend.html")
-    for name, words in (("compare", "条件成立，因此比较不通过"), ("report", "没有测量的内容"), ("trend", "水平变化")):
+    for name, words in (("compare", "条件成立，因此比较不通过"), ("report", "未测量项"), ("trend", "水平变化")):
         page = (team.folder / f"{name}.html").read_text()
         assert '<html lang="zh-Hans">' in page
         assert words in page
