@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..reports.language import plural
 from ..reports.record import Trial
-from ..reports.wording import plural
 from .blocks import MOST_ATTEMPTS, hopeless_blocks, spoilt_blocks, whole_blocks
 
 

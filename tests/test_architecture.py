@@ -29,6 +29,7 @@ ONLY_IN = {
     "dbos": {"harness/engine.py"},
     "croniter": {"harness/cron.py"},
     "jinja2": {"reports/page.py", "harness/web/pages.py"},
+    "polib": {"reports/language.py"},
     "fastapi": {"harness/web/"},
     "starlette": {"harness/web/"},
     "uvicorn": {"harness/web/server.py"},
