@@ -181,7 +181,7 @@ def _environment() -> Environment:
 def _artifacts(summary: RunSummary) -> list[tuple[str, str, str, str]]:
     """(model, recipe, sha256, where it lies) of each distinct file, in the order of the plan."""
     found = [
-        (cell.record.model, cell.record.recipe, artifact.sha256, artifact.path or "not recorded")
+        (cell.record.model, cell.record.recipe, artifact.sha256, artifact.path or tr("not recorded"))
         for cell in summary.cells
         if (artifact := cell.record.artifact) is not None
     ]

@@ -23,6 +23,7 @@ from hilbench.reports.trendpage import render_trend
 from .series_of_runs import earlier, later, metered, nightly
 from .synthetic import A72, HOSTILE, MACHINE, PI, all_failed, mixed, run, without_data
 from .test_insides import looked_into
+from .test_kinds import fleet
 from .test_page import Outline
 
 Page = Callable[[Language], str]
@@ -53,6 +54,10 @@ PAGES: dict[str, Page] = {
     "no_cells": lambda language: render(run(records=()), language=language),
     "looked_into": lambda language: render(looked_into(), language=language),
     "metered": lambda language: render(metered(earlier([PI]), "fp32", 0.01), language=language),
+    "units_apart": lambda language: render(fleet([1.0, 1.06]), language=language),
+    "units_alike": lambda language: render(fleet([1.0] * 12), language=language),
+    "units_untold": lambda language: render(fleet([1.0, 1.3], like=replace(PI, blocks=4)), language=language),
+    "units_emulated": lambda language: render(fleet([1.0, 1.1], like=A72), language=language),
     "since": lambda language: render(
         later([PI, A72], {"int8-static": 1.06}, facts={"kernel": "6.18"}), earlier([PI, A72]), language
     ),
