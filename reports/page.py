@@ -18,6 +18,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
 from . import units
+from .collecting import without_collection
 from .compare import compare_summaries
 from .comparemoved import since_last_time
 from .gaps import failed, failures, not_measured, scope_text, state_text
@@ -52,6 +53,7 @@ _SCRIPT_WORDS = {
 }
 
 
+@without_collection()
 def render(run: RunRecord, earlier: RunRecord | None = None, language: Language = Language.ENGLISH) -> str:
     """The whole report of a run as HTML text, with what changed since an `earlier` run of the plan if that is given.
 
