@@ -162,8 +162,9 @@ def _together(reasons: Mapping[str, str]) -> str:
 
 
 def sustained_lines(cells: Sequence[Labelled]) -> tuple[SustainedLine, ...]:
-    """The cells that ran without a break."""
-    found = ((label, next((t.sustained for t in cell.record.trials if t.sustained), None)) for label, cell in cells)
+    """The cells that ran without a break. Of an emulated board no time is told, whatever it recorded."""
+    timed = ((label, cell.record) for label, cell in cells if not cell.record.emulated)
+    found = ((label, next((trial.sustained for trial in one.trials if trial.sustained), None)) for label, one in timed)
     return tuple(_sustained(label, run) for label, run in found if run is not None)
 
 

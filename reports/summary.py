@@ -74,7 +74,9 @@ class CellSummary:
 
     @property
     def sustained(self) -> ColdAndSustained | None:
-        """What the cell gives at first and what it keeps up, where it had a sustained run."""
+        """What the cell gives at first and what it keeps up, where it had a sustained run. Emulated: None."""
+        if self.record.emulated:
+            return None
         run = next((trial.sustained for trial in self.record.trials if trial.sustained is not None), None)
         return None if run is None else cold_and_sustained(run)
 
