@@ -44,3 +44,21 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
 def test_a_board_known_by_its_address_gets_a_plain_name(tmp_path: Path) -> None:
     assert board_folder(tmp_path, "me@192.0.2.10:2222") == tmp_path / "me-192.0.2.10-2222"
     assert board_folder(tmp_path, "../../etc") == tmp_path / "etc"
+
+
+def test_a_failure_between_the_two_renames_brings_the_old_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = replace_folder(tmp_path / "pi5", {"card.json": b"1"})
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if ".new-" in path.name:
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(HarnessError, match="No space left"):
+        replace_folder(folder, {"card.json": b"2"})
+    assert contents(folder) == {"card.json": b"1"}
+    assert [path.name for path in tmp_path.iterdir()] == ["pi5"]
