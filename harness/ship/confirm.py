@@ -31,8 +31,8 @@ from ..store import SETTLED, Store
 from .request import Request, plain_name
 
 ONNXRUNTIME = "onnxruntime"
-# Few, as each costs its blocks: threads and cores gain most where there are several, which an emulated board has not.
-_FACTORS = {False: ("place",), True: ("graph_optimization",)}
+# One, as each costs its blocks: threads and cores gain most. On a board with one processor there is nothing to try.
+FACTORS = ("place",)
 _HEAD = "# Written by `hilbench ship`, which goes by it. To repeat this step alone: hilbench {verb} {name}\n"
 
 
@@ -82,7 +82,7 @@ def tune(shop: Shop, plan: Plan, board: Board, artifacts: Mapping[str, str], tol
         found = optimize_plan(
             plan,
             shop.home,
-            wanted=Wanted(factors=_FACTORS[board.emulated], recipes=(recipe,)),
+            wanted=Wanted(factors=FACTORS, recipes=(recipe,)),
             new=False,
             command=shop.command,
             progress=shop.progress,

@@ -10,7 +10,7 @@ from ...reports.searchrecord import WORST
 from ...targets.board import Board, Role
 from ..search.budget import Limit
 from .limits import plan_budget, search_constraints
-from .request import CERTIFY, Request, plain_name
+from .request import Request, plain_name
 from .split import CALIBRATION, CONFIRMATION, SEARCH
 
 # Everything that needs no training; pruning whole channels without any ruins a model, so it is not among them.
@@ -35,7 +35,6 @@ SPACE: tuple[Any, ...] = (
 EFFORT = [2, 6]  # blocks: a first look at all, then enough for an interval near the front
 BATCH = 8
 STOP_AT_WIDTH_PCT = 5.0  # the confirmation ends early once every interval is this narrow
-LONG_RUN_OF_A_REFERENCE_S = 60.0
 _LONGEST_NAME = 64
 
 
@@ -112,16 +111,10 @@ def confirm_plan_data(
         "runtimes": [{"settings": "best"}],
         "protocol": asked.protocol,
         **early,
-        **_long_run(asked.protocol, board),
+        # A reference ships nothing, so nobody asks what it keeps up for ten minutes.
+        **({"sustained": False} if board.role is Role.REFERENCE else {}),
         "budget": plan_budget(limits),
     }
-
-
-def _long_run(protocol: str, board: Board) -> dict[str, Any]:
-    """A reference ships nothing, so its long runs end after the least time that steadiness is judged by."""
-    if protocol != CERTIFY or board.role is not Role.REFERENCE:
-        return {}
-    return {"sustained": {"limit_s": LONG_RUN_OF_A_REFERENCE_S}}
 
 
 def _common(request: Request, folder: Path, test: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = replace(protocol.QUICK, warmup_seconds=0.02, min_seconds=0.05, iterations=150, gap_s=0.0)
     monkeypatch.setitem(protocol.BY_NAME, "quick", quick)
     monkeypatch.setattr(plans, "EFFORT", [6])
-    monkeypatch.setattr(confirm, "_FACTORS", {False: ("memory_pattern",), True: ()})
+    monkeypatch.setattr(confirm, "FACTORS", ("memory_pattern",))
 
 
 def made_data(per_class: int) -> tuple[np.ndarray, np.ndarray]:
