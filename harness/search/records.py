@@ -14,9 +14,11 @@ from ...reports.searchrecord import (
     PredictorError,
     SearchBoard,
     SearchConstraint,
+    SearchImportance,
     SearchMeasure,
     SearchObjective,
     SearchRecord,
+    SearchRound,
     SearchTrial,
 )
 from ..errors import NoSuchRunError
@@ -58,6 +60,8 @@ def record_from(data: Mapping[str, Any]) -> SearchRecord:
     given["confirmations"] = tuple(_confirmation(one) for one in data["confirmations"])
     given["baselines"] = _measures(data["baselines"])
     given["rungs"] = tuple(data["rungs"])
+    given["rounds"] = tuple(_round(one) for one in data.get("rounds", ()))
+    given["importances"] = tuple(SearchImportance(**one) for one in data.get("importances", ()))
     return SearchRecord(**given)
 
 
@@ -65,6 +69,12 @@ def _trial(data: Mapping[str, Any]) -> SearchTrial:
     given = dict(data)
     given["measures"], given["run_ids"] = _measures(data["measures"]), tuple(data["run_ids"])
     return SearchTrial(**given)
+
+
+def _round(data: Mapping[str, Any]) -> SearchRound:
+    given = dict(data)
+    given["trials"] = tuple(data["trials"])
+    return SearchRound(**given)
 
 
 def _confirmation(data: Mapping[str, Any]) -> Confirmation:
