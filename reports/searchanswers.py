@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .searchdropped import dropped
 from .searchgoals import baseline_error, cost_metric, counted, figure
 from .searchrecord import Confirmation, SearchBoard, SearchMeasure, SearchRecord, SearchTrial
-from .searchwords import METRICS, amount, brief, candidate, with_interval
+from .searchwords import METRICS, amount, brief, candidate, shown, with_interval
 from .units import MINUS, NARROW, change, points
 from .wording import plural
 
@@ -63,8 +63,8 @@ def _role(board: SearchBoard) -> str:
 
 
 def _tiles(trial: SearchTrial, board: SearchBoard, one: SearchMeasure) -> Iterator[tuple[str, str]]:
-    short = amount(one.metric, one.value)
-    yield METRICS.get(one.metric, one.metric), short.removesuffix(" instructions").rstrip(NARROW)
+    found = shown(one.metric, one.value, one.ci_low, one.ci_high)
+    yield METRICS[one.metric], amount(one.metric, one.value) if found is None else found.text
     yield "accuracy", amount("accuracy", trial.host_accuracy)
     for metric in _TILES:
         found = figure(trial, board.name, metric)
@@ -131,7 +131,7 @@ def _sure(record: SearchRecord, board: SearchBoard, trial: SearchTrial, one: Sea
     others = sorted({c.trial for c in record.confirmations if c.board == board.name} - {trial.number})
     if not mine:
         told = f" Measured anew were trials {', '.join(map(str, others))}." if others else ""
-        yield f"It was not measured anew since.{told} `hilbench ship` confirms finalists; quote those figures."
+        yield f"It was not measured anew since.{told} Confirm finalists by hilbench ship, and quote those figures."
 
 
 def _confirmed(confirmation: Confirmation, searched: SearchMeasure) -> Iterator[str]:
@@ -139,8 +139,8 @@ def _confirmed(confirmation: Confirmation, searched: SearchMeasure) -> Iterator[
     if not figures:
         yield f"Run {brief(confirmation.run_id)} was to confirm it and gave no figure."
         return
-    shown = "; ".join(f"{METRICS.get(m.metric, brief(m.metric))} {with_interval(m)}" for m in figures)
-    yield f"Measured anew in run {brief(confirmation.run_id)}, apart from the search: {shown}. Quote these figures."
+    told = "; ".join(f"{METRICS.get(m.metric, brief(m.metric))} {with_interval(m)}" for m in figures)
+    yield f"Measured anew in run {brief(confirmation.run_id)}, apart from the search: {told}. Quote these figures."
     anew = next((m for m in figures if m.metric == searched.metric), None)
     if anew is not None:
         off = 100 * (anew.value / searched.value - 1)
@@ -201,7 +201,7 @@ def _missing(record: SearchRecord) -> Iterator[str]:
         yield f"{plural(unjudged, 'candidate')} proposed and not judged yet."
     unseen = sum(t.stage == "host" for t in trials)
     if unseen:
-        yield f"{plural(unseen, 'candidate')} of {len(record.trials)} took no board's time, so boards told nothing of them."
+        yield f"No board measured {unseen} of the {plural(len(record.trials), 'candidate')}: this machine was enough."
     for board in record.boards:
         metric = cost_metric(record, board)
         known = [f for t in trials if (f := figure(t, board.name, metric)) is not None]

@@ -71,8 +71,8 @@ def front_panel(dots: Sequence[Dot], axes: Frame, *, title: str, reached: bool) 
     return _svg(body, title, role="group" if reached else "img")
 
 
-def hypervolume_panel(points: Sequence[tuple[float, float]], *, show_x: Callable[[float], str], title: str) -> str:
-    """(board time in s, hypervolume) at the end of each round, as steps; both axes are linear and begin at zero."""
+def hypervolume_panel(points: Sequence[tuple[float, float]], *, x_label: str, title: str) -> str:
+    """(board time as `x_label` says, hypervolume) at the end of each round, as steps; both axes are linear."""
     time_ticks = round_ticks(0.0, max(points)[0] or 1.0, 4)
     x = Axis(low=0.0, high=time_ticks[-1], start_px=LEFT, end_px=WIDTH - RIGHT, ticks=time_ticks)
     ticks = round_ticks(0.0, max(value for _, value in points) or 1.0, 4)
@@ -81,7 +81,7 @@ def hypervolume_panel(points: Sequence[tuple[float, float]], *, show_x: Callable
     body = [
         *_lines(x, y),
         *(_text(LEFT - 6, y.at(tick) + 4, f"{tick:.6g}", "end") for tick in ticks),
-        *_x_axis(x, show_x, "board time"),
+        *_x_axis(x, lambda value: f"{value:.6g}", x_label),
         f'<path class="curve" d="{line}"/>',
         *(f'<circle class="round" cx="{x.at(s):.1f}" cy="{y.at(value):.1f}" r="3"/>' for s, value in points),
     ]

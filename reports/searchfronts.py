@@ -17,11 +17,12 @@ from .wording import plural
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One small drawing, made here, with what stands above and below it."""
+    """One small drawing, made here, with what stands above and below it; `alone` has a row of its own."""
 
     label: str
     drawing: str
     sentence: str
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +42,14 @@ def board_parts(record: SearchRecord) -> tuple[BoardPart, ...]:
 
 def time_text(seconds: float) -> str:
     """Board time in s, min or h, to about three digits."""
-    size, unit = (3600, "h") if seconds >= 2 * 3600 else (60, "min") if seconds >= 120 else (1, "s")
+    size, unit = time_scale(seconds)
     value = seconds / size
     return f"{value:.{0 if value >= 99.5 or (size == 1 and value >= 10) else 1}f}{NARROW}{unit}"
+
+
+def time_scale(seconds: float) -> tuple[int, str]:
+    """The unit that suits a board time, and its seconds."""
+    return (3600, "h") if seconds >= 2 * 3600 else (60, "min") if seconds >= 120 else (1, "s")
 
 
 def _part(record: SearchRecord, board: SearchBoard) -> BoardPart:
@@ -62,7 +68,7 @@ def _part(record: SearchRecord, board: SearchBoard) -> BoardPart:
         told.append("The hypervolume over board time is not told: the record does not say how long its rounds took.")
     if drawn and not past.moments:
         told.append("How the front grew is not told, for the same reason: what is drawn is where it stands now.")
-    return BoardPart(name=board.name, emulated=board.emulated, panels=tuple(panels), sentences=tuple(told))
+    return BoardPart(name=brief(board.name), emulated=board.emulated, panels=tuple(panels), sentences=tuple(told))
 
 
 def _drawn(record: SearchRecord, board: SearchBoard) -> list[SearchTrial]:
@@ -132,15 +138,15 @@ def _scales(metric: str) -> Sequence[tuple[float, str]]:
 
 def _hypervolume(board: SearchBoard, past: History) -> Panel:
     last = past.moments[-1]
-    points = [(one.board_time_s, one.hypervolume) for one in past.moments]
-    size, unit = (3600, "h") if past.total_s >= 2 * 3600 else (60, "min") if past.total_s >= 120 else (1, "s")
+    size, unit = time_scale(past.total_s)
+    points = [(one.board_time_s / size, one.hypervolume) for one in past.moments]
     sentence = (
         f"{last.hypervolume:.3f} after {time_text(past.total_s)} and {plural(len(past.moments), 'round')}"
         f"{_early(past)}. Goals are ratios to the reference point, on linear scales: {reference_text(past.goals)}."
     )
     title = f"Hypervolume over board time on {brief(board.name)}: {sentence}"
-    drawing = hypervolume_panel(points, show_x=lambda value: f"{value / size:.6g}{NARROW}{unit}", title=title)
-    return Panel(label="Hypervolume over board time", drawing=drawing, sentence=sentence)
+    drawing = hypervolume_panel(points, x_label=f"board time, {unit}", title=title)
+    return Panel(label="Hypervolume over board time", drawing=drawing, sentence=sentence, alone=True)
 
 
 def _early(past: History) -> str:

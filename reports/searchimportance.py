@@ -57,7 +57,7 @@ def importance_tables(record: SearchRecord) -> tuple[ImportanceTable, ...]:
 
 def objective_text(one: SearchObjective) -> str:
     """An objective in words."""
-    return f"{'more' if not one.minimize else 'fewer' if one.metric == 'instructions' else 'less'} {_objective(one)}"
+    return f"{'high' if not one.minimize else 'few' if one.metric == 'instructions' else 'low'} {_objective(one)}"
 
 
 def _objective(one: SearchObjective) -> str:

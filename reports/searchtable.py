@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .searchdropped import STAGES
@@ -10,7 +9,7 @@ from .searchfronts import time_text
 from .searchgoals import cost_metric, figure
 from .searchrecord import SearchBoard, SearchMeasure, SearchRecord, SearchTrial
 from .searchwords import METRICS, amount, brief, parameter_text, shown
-from .units import MINUS, NARROW, NOT_MEASURED, points, signed_points
+from .units import MINUS, NARROW, NOT_MEASURED, signed_points
 
 MOST_ROWS = 1000
 _STAGE_WORDS = {"proposed": "proposed", "host": "this machine", "board": "board", "finalist": "finalist"}
@@ -48,7 +47,7 @@ class SearchRow:
     rung: str
     why: str
     accuracy: Cell
-    loss: Cell
+    change: Cell
     size: Cell
     boards: tuple[BoardColumns, ...]
     taken_on: tuple[str, ...]
@@ -86,7 +85,7 @@ def _row(record: SearchRecord, trial: SearchTrial) -> SearchRow:
         rung="" if trial.rung is None else f"rung {trial.rung}",
         why=_why(record, trial),
         accuracy=_plain("accuracy", trial.host_accuracy),
-        loss=_loss(trial),
+        change=_change(trial),
         size=_plain("size", None if trial.artifact_bytes is None else float(trial.artifact_bytes)),
         boards=tuple(_columns(record, trial, board) for board in record.boards),
         taken_on=tuple(brief(name, 40) for name, number in record.chosen.items() if number == trial.number),
@@ -140,12 +139,14 @@ def _foretold(record: SearchRecord, trial: SearchTrial, board: SearchBoard, meas
     return Cell(text=text, small=(f"{sign}{abs(100 * off):.1f}{NARROW}%",), key=abs(off))
 
 
-def _loss(trial: SearchTrial) -> Cell:
+def _change(trial: SearchTrial) -> Cell:
+    """The change of accuracy against the baseline: what was lost is below zero."""
     if trial.drop_pp is None:
         return _missing()
-    ends: Sequence[float | None] = (trial.drop_low_pp, trial.drop_high_pp)
-    small = () if None in ends else (" to ".join(points((end or 0.0) / 100) for end in ends),)
-    return Cell(text=signed_points(trial.drop_pp / 100), small=small, key=trial.drop_pp)
+    small: tuple[str, ...] = ()
+    if trial.drop_low_pp is not None and trial.drop_high_pp is not None:
+        small = (f"{signed_points(-trial.drop_high_pp / 100)} to {signed_points(-trial.drop_low_pp / 100)}",)
+    return Cell(text=signed_points(-trial.drop_pp / 100), small=small, key=-trial.drop_pp)
 
 
 def _plain(metric: str, value: float | None) -> Cell:

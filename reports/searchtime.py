@@ -38,7 +38,7 @@ def _row(record: SearchRecord, board: SearchBoard) -> TimeRow:
     each_s, rounds = _full_effort(record, board)
     made = sum(t.artifact_bytes is not None and t.same_as is None for t in record.trials)
     row = TimeRow(
-        board=board.name,
+        board=brief(board.name),
         spent=time_text(spent_s) if times else NOT_MEASURED,
         candidates=len(times),
         full_effort=NOT_MEASURED,
@@ -50,7 +50,7 @@ def _row(record: SearchRecord, board: SearchBoard) -> TimeRow:
         return row
     all_s = each_s * made
     return TimeRow(
-        board=board.name,
+        board=row.board,
         spent=row.spent,
         candidates=row.candidates,
         full_effort=time_text(each_s),

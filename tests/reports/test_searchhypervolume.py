@@ -28,7 +28,9 @@ from hilbench.reports.hypervolume import hypervolume
         ([(1.0, 1.0, 1.0), (0.0, 0.0, 2.0)], (2.0, 2.0, 2.0), 1.0),
     ],
 )
-def test_sets_worked_out_by_hand(points: list[tuple[float, ...]], reference: tuple[float, ...], expected: float) -> None:
+def test_sets_worked_out_by_hand(
+    points: list[tuple[float, ...]], reference: tuple[float, ...], expected: float
+) -> None:
     assert hypervolume(points, reference) == pytest.approx(expected, abs=1e-12)
 
 
@@ -46,5 +48,5 @@ def test_random_points_on_a_grid_agree_with_counting_cells(dimensions: int) -> N
 
 @pytest.mark.parametrize(("points", "reference"), [([], ()), ([], (1.0,) * 4), ([(1.0,)], (1.0, 2.0))])
 def test_other_dimensions_are_refused(points: list[tuple[float, ...]], reference: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="objectives|coordinates"):
+    with pytest.raises(ValueError, match=r"objectives|coordinates"):
         hypervolume(points, reference)
