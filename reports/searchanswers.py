@@ -80,7 +80,8 @@ def _why(record: SearchRecord, board: SearchBoard, trial: SearchTrial) -> Iterat
     many = (
         f"{plural(len(known), 'candidate')} measured on this board {'keeps' if len(known) == 1 else 'keep'} {bounds}."
     )
-    yield f"Trial {trial.number}, rung {trial.rung if trial.rung is not None else 'not known'}. {many}"
+    finalist = "measured at full effort" if trial.stage == "finalist" else "not yet measured at full effort"
+    yield f"Trial {trial.number}, {finalist}. {many}"
     yield (
         f"Of those with the most blocks it has the least {metric}; of several that cannot be told apart there, the "
         "most accurate is taken, then the one with the least memory, then the smallest file."

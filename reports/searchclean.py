@@ -60,9 +60,10 @@ def cleaned(record: SearchRecord) -> SearchRecord:
 def legible(text: str) -> str:
     """White space as single spaces, and control characters, among them those of the writing direction, spelled out."""
     kept = " ".join(text.split())
-    return "".join(
-        f"\\u{ord(sign):04x}" if unicodedata.category(sign) in _INVISIBLE and sign != " " else sign for sign in kept
-    )
+    if kept.isprintable():
+        return kept
+    odd = {sign for sign in set(kept) if unicodedata.category(sign) in _INVISIBLE}
+    return kept.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in odd})
 
 
 def finite(value: float | None, *, signed: bool = False) -> float | None:

@@ -11,7 +11,7 @@ from html import escape
 
 from .charts import CHAR_PX, Axis, round_ticks
 
-WIDTH, HEIGHT = 360, 240
+WIDTH, HEIGHT = 360, 264
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 14, 42
 MOST_LABELS = 14
 
@@ -45,9 +45,9 @@ class Frame:
 def frame(dots: Sequence[Dot], *, show_x: Callable[[float], str], x_label: str) -> Frame:
     """Axes that hold all dots with their intervals. Cost begins at zero, so that distances are true ratios."""
     ends = [end for dot in dots for end in (dot.cost, dot.cost_high) if end is not None]
-    ticks = round_ticks(0.0, max(ends) * 1.02, 4)
+    ticks = round_ticks(0.0, max(ends) * 1.02, 5)
     x = Axis(low=0.0, high=ticks[-1], start_px=LEFT, end_px=WIDTH - RIGHT, ticks=ticks)
-    values = [v for dot in dots for v in (dot.accuracy, dot.accuracy_low, dot.accuracy_high) if v is not None]
+    values = [v for dot in dots for v in (dot.accuracy, *_accuracy_whisker(dot))]
     low, high = max(0.0, min(values)), min(1.0, max(values))
     pad = max((high - low) * 0.04, 0.001)
     marks = [tick for tick in round_ticks((low - pad) * 100, min(100.0, (high + pad) * 100), 4) if tick <= 100.0001]
@@ -151,16 +151,23 @@ def _whiskers(dots: Iterable[Dot], axes: Frame) -> str:
         px, py = axes.x.at(dot.cost), axes.y.at(dot.accuracy)
         if dot.cost_low is not None and dot.cost_high is not None:
             path += f"M{axes.x.at(dot.cost_low):.1f} {py:.1f}H{axes.x.at(dot.cost_high):.1f}"
-        if dot.accuracy_low is not None and dot.accuracy_high is not None and dot.kind not in ("out", "behind"):
-            low, high = (min(max(end, axes.y.low), axes.y.high) for end in (dot.accuracy_low, dot.accuracy_high))
+        if ends := _accuracy_whisker(dot):
+            low, high = (min(max(end, axes.y.low), axes.y.high) for end in ends)
             path += f"M{px:.1f} {axes.y.at(low):.1f}V{axes.y.at(high):.1f}"
     return f'<path class="whisker" d="{path}"/>'
+
+
+def _accuracy_whisker(dot: Dot) -> tuple[float, ...]:
+    """Both ends, or none: those that nobody would take carry no whisker up and down, as it would hide the others."""
+    if dot.accuracy_low is None or dot.accuracy_high is None or dot.kind in ("out", "behind"):
+        return ()
+    return dot.accuracy_low, dot.accuracy_high
 
 
 def _labels(dots: Sequence[Dot], axes: Frame) -> Iterator[str]:
     """The numbers of those on the front, where there is room: the chosen one first."""
     wanted = sorted((dot for dot in dots if dot.on_front or dot.kind in ("chosen", "base")), key=_rank)[:MOST_LABELS]
-    taken = [_box(axes.x.at(dot.cost) - 5, axes.y.at(dot.accuracy) + 5, 10) for dot in wanted]
+    taken = [_box(axes.x.at(dot.cost) - 5, axes.y.at(dot.accuracy) + 5, 10) for dot in dots]
     for dot in wanted:
         px, py, width = axes.x.at(dot.cost), axes.y.at(dot.accuracy), len(dot.label) * CHAR_PX
         for left, bottom in ((px + 9, py + 4), (px - 9 - width, py + 4), (px + 6, py - 9), (px - width / 2, py + 19)):

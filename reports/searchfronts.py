@@ -14,6 +14,8 @@ from .searchwords import METRICS, brief
 from .units import COUNT, NARROW, TIME, percent
 from .wording import plural
 
+MOST_NAMED = 8  # candidates of a front in a sentence
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
@@ -109,10 +111,9 @@ def _front_sentence(dots: Sequence[Dot]) -> str:
     front = sorted((dot for dot in measured if dot.on_front), key=lambda dot: dot.cost)
     if not front:
         return f"{plural(len(measured), 'candidate')} measured; none keeps every limit."
-    return (
-        f"{plural(len(measured), 'candidate')} measured, {kept} within every limit; "
-        f"on the front: {', '.join(dot.label for dot in front[:8])}{' …' if len(front) > 8 else ''}."
-    )
+    named = ", ".join(dot.label for dot in front[:MOST_NAMED])
+    more = f" and {len(front) - MOST_NAMED} more" if len(front) > MOST_NAMED else ""
+    return f"{plural(len(measured), 'candidate')} measured, {kept} within every limit; on the front: {named}{more}."
 
 
 def _axes(record: SearchRecord, board: SearchBoard, dots: Sequence[Dot]) -> Frame:
