@@ -1,4 +1,4 @@
-"""Records of searches as files: `.hilbench/searches/ID.json`."""
+"""Records of searches as files, each with its report beside it: `.hilbench/searches/ID.json` and `ID.html`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from ...reports.searchrecord import (
 )
 from ..errors import NoSuchRunError
 from ..home import Home
+from ..reporting import write_text
 
 
 def write_record(record: SearchRecord, home: Home) -> Path:
@@ -30,6 +31,18 @@ def write_record(record: SearchRecord, home: Home) -> Path:
     path = home.folder / "searches" / f"{record.search_id}.json"
     write_atomically(path, (json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n").encode())
     return path
+
+
+def write_page(record: SearchRecord, path: Path) -> Path:
+    """Render the report of a search and put it in place in one step; returns its absolute path."""
+    from ...reports.searchpage import render_search
+
+    return write_text(path, render_search(record))
+
+
+def page_path(home: Home, search_id: str) -> Path:
+    """Where the report of a search is written unless the user names another place: beside its record."""
+    return home.folder / "searches" / f"{search_id}.html"
 
 
 def find_record(home: Home, word: str) -> SearchRecord:
