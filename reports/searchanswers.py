@@ -74,17 +74,12 @@ def _tiles(trial: SearchTrial, board: SearchBoard, one: SearchMeasure) -> Iterat
 
 
 def _why(record: SearchRecord, board: SearchBoard, trial: SearchTrial) -> Iterator[str]:
-    known = counted(record, board)
-    metric = METRICS[cost_metric(record, board)]
-    bounds = "every limit of the plan" if record.constraints else "the plan (it sets no limit)"
-    many = (
-        f"{plural(len(known), 'candidate')} measured on this board {'keeps' if len(known) == 1 else 'keep'} {bounds}."
-    )
+    metric, many = METRICS[cost_metric(record, board)], plural(len(counted(record, board)), "candidate")
+    bounds = "keeping every limit here" if record.constraints else "measured here"
     finalist = "measured at full effort" if trial.stage == "finalist" else "not yet measured at full effort"
-    yield f"Trial {trial.number}, {finalist}. {many}"
     yield (
-        f"Of those with the most blocks it has the least {metric}; of several that cannot be told apart there, the "
-        "most accurate is taken, then the one with the least memory, then the smallest file."
+        f"Trial {trial.number}, {finalist}: of {many} {bounds} it has the least {metric} among those with the most "
+        "blocks. Ties go to the more accurate, then to less memory, then to the smaller file."
     )
 
 
@@ -120,11 +115,10 @@ def _loss(trial: SearchTrial) -> str:
 
 
 def _sure(record: SearchRecord, board: SearchBoard, trial: SearchTrial, one: SearchMeasure) -> Iterator[str]:
-    metric = METRICS[one.metric]
-    yield f"{metric[0].upper()}{metric[1:]} in the search: {with_interval(one)}."
+    metric, many = METRICS[one.metric], plural(len(counted(record, board)), "candidate")
     yield (
-        f"That is a figure of the search: of {plural(len(counted(record, board)), 'candidate')} this one was taken "
-        "because it looked best, so chance may flatter it (selection bias)."
+        f"{metric[0].upper()}{metric[1:]} in the search: {with_interval(one)}. Of {many} this one was taken because it "
+        "looked best there, so chance may flatter it (selection bias)."
     )
     mine = [c for c in record.confirmations if (c.board, c.trial) == (board.name, trial.number)]
     for confirmation in mine:
