@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .searchdropped import dropped
-from .searchgoals import baseline_error, cost_metric, counted, figure
+from .searchgoals import cost_metric, counted, figure, several_models
 from .searchrecord import Confirmation, SearchBoard, SearchMeasure, SearchRecord, SearchTrial
 from .searchwords import METRICS, amount, brief, candidate, shown, with_interval
 from .units import MINUS, NARROW, change, points
@@ -42,7 +42,7 @@ def _answer(record: SearchRecord, board: SearchBoard) -> SearchAnswer:
     one = None if trial is None else figure(trial, board.name, cost_metric(record, board))
     if trial is None or one is None:
         return _without(record, board)
-    several = len({other.model for other in record.trials}) > 1
+    several = several_models(record)
     return SearchAnswer(
         board=board.name,
         role=_role(board),
@@ -96,7 +96,9 @@ def _cost(record: SearchRecord, board: SearchBoard, trial: SearchTrial) -> Itera
         mine = figure(trial, board.name, metric)
         base = next((b for b in record.baselines if (b.board, b.metric) == (board.name, metric)), None)
         if mine is not None and base is not None:
-            yield _against(mine, base, brief(record.baseline))
+            yield _against(
+                mine, base, brief(record.baseline) + (" of the first model" if several_models(record) else "")
+            )
 
 
 def _against(mine: SearchMeasure, base: SearchMeasure, baseline: str) -> str:
@@ -206,7 +208,7 @@ def _missing(record: SearchRecord) -> Iterator[str]:
             yield f"{brief(board.name)}: {bare} of {len(known)} have no interval, as they got too few {few} for one."
         if not known:
             yield f"{brief(board.name)}: {METRICS[metric]} of no candidate."
-    if baseline_error(record) is None and record.trials:
+    if record.trials and all(t.drop_pp is None for t in trials):
         yield f"The accuracy of {brief(record.baseline)}, which losses are counted from, is not in the record."
     confirmed = {(one.board, one.trial) for one in record.confirmations}
     open_now = [brief(n) for n, number in record.chosen.items() if number is not None and (n, number) not in confirmed]

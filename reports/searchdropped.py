@@ -18,7 +18,7 @@ STAGES = {
     "proposed": "proposed, not judged yet",
     "host": "judged on this machine",
     "board": "measured on a board",
-    "finalist": "finalist: measured at full effort",
+    "finalist": "measured at full effort (finalists)",
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .searchdropped import STAGES
 from .searchfronts import time_text
-from .searchgoals import cost_metric, figure
+from .searchgoals import cost_metric, figure, several_models
 from .searchrecord import SearchBoard, SearchMeasure, SearchRecord, SearchTrial
 from .searchwords import METRICS, amount, brief, parameter_text, shown
 from .units import MINUS, NARROW, NOT_MEASURED, signed_points
@@ -86,7 +86,7 @@ def search_table(record: SearchRecord) -> SearchTable:
         order = list(STAGES)
         trials = sorted(trials, key=lambda t: (-order.index(t.stage), t.number))[:MOST_ROWS]
         trials.sort(key=lambda t: t.number)
-    several = len({trial.model for trial in record.trials}) > 1
+    several = several_models(record)
     return SearchTable(
         rows=tuple(_row(record, trial, several=several) for trial in trials),
         boards=tuple(_board_table(record, board, trials) for board in record.boards),
