@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from .language import plural
 from .searchdropped import dropped
 from .searchgoals import cost_metric, counted, figure, several_models
 from .searchrecord import Confirmation, SearchBoard, SearchMeasure, SearchRecord, SearchTrial
 from .searchwords import METRICS, amount, brief, candidate, shown, with_interval
-from .units import MINUS, NARROW, change, points
-from .wording import plural
+from .units import MINUS, NARROW, percent, points
 
 MOST_OTHERS = 3
 _TILES = ("memory", "energy")
@@ -103,10 +103,13 @@ def _cost(record: SearchRecord, board: SearchBoard, trial: SearchTrial) -> Itera
 
 def _against(mine: SearchMeasure, base: SearchMeasure, baseline: str) -> str:
     """A figure as a change against the baseline's, which stands beside it."""
-    counted = mine.metric == "instructions"
-    less, same = ("fewer", "as many") if counted else ("less", "as much")
-    what = change(mine.value / base.value, METRICS[mine.metric], less, same)
-    return f"{what[0].upper()}{what[1:]} {'as' if what.startswith(same) else 'than'} {baseline}: {with_interval(base)}."
+    name, fewer = METRICS[mine.metric], "fewer" if mine.metric == "instructions" else "less"
+    off = mine.value / base.value - 1
+    if abs(off) < 0.0005:
+        what = f"As {'many' if fewer == 'fewer' else 'much'} {name} as"
+    else:
+        what = f"{percent(abs(off), 0 if abs(off) >= 0.0995 else 1)} {fewer if off < 0 else 'more'} {name} than"
+    return f"{what} {baseline}: {with_interval(base)}."
 
 
 def _loss(trial: SearchTrial) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .language import plural
 from .searchrecord import SearchConstraint, SearchRecord, SearchTrial
 from .searchwords import brief
-from .wording import plural
 
 MOST_KINDS = 12
 STAGES = {
