@@ -109,7 +109,15 @@ def _against(mine: SearchMeasure, base: SearchMeasure, baseline: str) -> str:
         what = f"As {'many' if fewer == 'fewer' else 'much'} {name} as"
     else:
         what = f"{percent(abs(off), 0 if abs(off) >= 0.0995 else 1)} {fewer if off < 0 else 'more'} {name} than"
-    return f"{what} {baseline}: {with_interval(base)}."
+    return f"{what} {baseline}: {with_interval(base)}.{_doubt(mine, base)}"
+
+
+def _doubt(mine: SearchMeasure, base: SearchMeasure) -> str:
+    """That two figures cannot be told apart, where they have intervals and these meet."""
+    if mine.ci_low is None or mine.ci_high is None or base.ci_low is None or base.ci_high is None:
+        return ""
+    meet = mine.ci_low <= base.ci_high and base.ci_low <= mine.ci_high
+    return " Their intervals meet, so these blocks do not prove a difference." if meet else ""
 
 
 def _loss(trial: SearchTrial) -> str:

@@ -130,6 +130,15 @@ def test_the_first_screen_says_what_would_be_taken_what_it_costs_and_how_sure_th
         assert sentence in text, sentence
 
 
+def test_a_difference_that_the_intervals_do_not_prove_is_called_so() -> None:
+    record = search(boards=BOARDS[:1])
+    taken = next(t for t in record.trials if t.number == record.chosen["pi5"])
+    near = tuple(replace(m, value=m.value * 1.01) if m.metric == "latency" else m for m in taken.measures)
+    doubt = "Their intervals meet, so these blocks do not prove a difference."
+    assert doubt not in outline(record).text
+    assert doubt in outline(replace(record, baselines=near)).text
+
+
 def test_a_board_without_a_candidate_says_so_with_the_nearest() -> None:
     text = outline(all_dropped()).text
     assert "No candidate keeps every limit on pi5." in text

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hilbench.harness.cli import main
 from hilbench.harness.home import Home
 from hilbench.harness.search.build import About, search_record
 from hilbench.harness.search.importance import LEAST_TRIALS, importances
 from hilbench.harness.search.loop import Search
 from hilbench.harness.search.records import find_record, record_from, write_record
+from hilbench.harness.verbs.report import report
 from hilbench.reports.searchpage import render_search
 from hilbench.reports.searchrecord import SearchImportance, SearchRecord
 
@@ -95,7 +95,7 @@ def test_report_writes_the_page_of_a_search_by_its_id(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     home = Home(folder=tmp_path)
     write_record(made_up(), home)
-    run = CliRunner().invoke(main, ["report", "lean-1a", "--json"])
+    run = CliRunner().invoke(report, ["lean-1a", "--json"])
     assert run.exit_code == 0, run.output
     told = json.loads(run.stdout)
     assert told == {
@@ -104,6 +104,6 @@ def test_report_writes_the_page_of_a_search_by_its_id(tmp_path: Path, monkeypatc
         "report": str(tmp_path / "searches/lean-1a2b3c4d.html"),
     }
     assert Path(told["report"]).read_text() == render_search(find_record(home, "latest"))
-    absent = CliRunner().invoke(main, ["report", "nothing"])
+    absent = CliRunner().invoke(report, ["nothing"])
     assert absent.exit_code == 2
     assert "there is no run" in absent.output
