@@ -187,11 +187,11 @@ def _without(record: SearchRecord, board: SearchBoard) -> SearchAnswer:
     else:
         headline = f"No candidate keeps every limit on {name}."
         why = [f"{plural(len(measured), 'candidate')} measured there; below stands how often each limit was missed."]
-        why += [f"Nearest: {line}" for line in _nearest(measured, board, metric)]
+        why += [f"Measured with the most effort: {line}" for line in _best_known(measured, board, metric)]
     return SearchAnswer(board=board.name, role=_role(board), found=False, headline=headline, why=tuple(why))
 
 
-def _nearest(measured: Sequence[SearchTrial], board: SearchBoard, metric: str) -> list[str]:
+def _best_known(measured: Sequence[SearchTrial], board: SearchBoard, metric: str) -> list[str]:
     """The candidate with the most effort and the least work among those that were measured and are over a limit."""
     best = min(measured, key=lambda t: (-(t.rung or 0), _value(t, board, metric), t.number))
     return [f"trial {best.number}, {brief(best.recipe)}: {brief(best.dropped, 200)}."] if best.dropped else []

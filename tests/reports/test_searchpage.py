@@ -139,10 +139,10 @@ def test_a_difference_that_the_intervals_do_not_prove_is_called_so() -> None:
     assert doubt in outline(replace(record, baselines=near)).text
 
 
-def test_a_board_without_a_candidate_says_so_with_the_nearest() -> None:
+def test_a_board_without_a_candidate_says_so_with_what_was_measured_most() -> None:
     text = outline(all_dropped()).text
     assert "No candidate keeps every limit on pi5." in text
-    assert "Nearest: trial" in text
+    assert "Measured with the most effort: trial" in text
     assert "The search would take" not in text
 
 
