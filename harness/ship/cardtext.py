@@ -39,9 +39,13 @@ def _figures(card: _Card) -> Iterator[str]:
     yield "| figure | this file | 95 % interval | baseline |"
     yield "| --- | --- | --- | --- |"
     base: _Card = card["baseline"] or {}
+    counted = card["cell"]["emulated"]
     for name, show in _ROWS:
+        if counted and show in _TIMED:
+            continue  # an emulated board has none, and the head of the card says so
         value, interval = show(card["cell"])
-        yield f"| {name} | {value} | {interval} | {show(base)[0] if base else NOT_MEASURED} |"
+        label = _COUNT if counted and show is _work_row else name
+        yield f"| {label} | {value} | {interval} | {show(base)[0] if base else NOT_MEASURED} |"
     drop = card["accuracy_drop"]
     if drop is not None and card["baseline"] is not None:
         span = "" if drop["ci_low"] is None else f"{points(drop['ci_low'])} to {points(drop['ci_high'])}"
@@ -89,8 +93,8 @@ def _done(card: _Card) -> Iterator[str]:
     yield ""
     compared = ", ".join(f"`{name}`" for name in card["confirmation"]["compared"])
     yield (
-        f"The search `{search['id']}` looked at {search['candidates']} candidates; {search['measured']} of them were "
-        f"measured on this board, and confirmed were {compared}."
+        f"The search `{search['id']}` looked at {search['candidates']} candidates, of which this board measured "
+        f"{search['measured']}; confirmed were {compared}."
     )
     if search["same_file"] is False:
         yield ""
@@ -183,7 +187,7 @@ def _size_row(cell: _Card) -> tuple[str, str]:
 
 
 _ROWS = (
-    ("time (median) or instructions of one inference", _work_row),
+    ("time of one inference, median", _work_row),
     ("time, p95", _p95_row),
     ("accuracy", _accuracy_row),
     ("answers equal to this machine's", _agreement_row),
@@ -191,6 +195,8 @@ _ROWS = (
     ("energy of one inference", _energy_row),
     ("file", _size_row),
 )
+_TIMED = (_p95_row, _energy_row)
+_COUNT = "instructions of one inference"
 _LEFT_OUT = {"repeated": "copies of other images", "contradictory": "images that stand there with two labels"}
 
 

@@ -22,7 +22,7 @@ from ..progress import Progress
 from ..runlock import only_one
 from ..search.budget import Limit
 from ..search.onboards import recipe_entry
-from ..search.records import write_record
+from ..search.records import page_path, write_page, write_record
 from ..search.searching import search_plan
 from ..selection import Boards
 from .confirm import BoardLostError, Shop, board_told, confirm, tune, written_plan
@@ -86,6 +86,7 @@ def ship_model(
         outcomes = tuple(_on_board(shop, board, plan, found.record, data, target) for board in request.boards)
         record = replace(found.record, confirmations=tuple(c for one in outcomes for c in one.confirmations))
         write_record(record, home)
+        write_page(record, page_path(home, record.search_id))
     return ShipResult(
         ship_id=request.ship_id,
         outcomes=outcomes,
