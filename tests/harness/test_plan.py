@@ -151,7 +151,7 @@ def test_the_budget_is_in_the_units_of_records(tmp_path: Path, boards: Boards) -
 @pytest.mark.parametrize("plan", sorted((ROOT / "plans").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_plans_that_come_with_it_are_right(plan: Path) -> None:
     loaded = load_plan(plan, Boards(ROOT / "inventory.yaml"))
-    skipped = {cell.skip for cell in expand(loaded, {"digits": "onnx"})} - {None}
+    skipped = {cell.skip for cell in expand(loaded, {model.name: "onnx" for model in loaded.models})} - {None}
     assert skipped <= {"emulated-armhf has no onnxruntime (it has: tflite-runtime)"}
 
 
