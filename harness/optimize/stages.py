@@ -6,7 +6,7 @@ baseline, so that the run compares no recipes; the settings are compared afterwa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 

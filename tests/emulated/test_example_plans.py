@@ -49,13 +49,8 @@ def run(
     (folder / "inventory.yaml").symlink_to(ROOT / "inventory.yaml")
     written = folder / "plans" / f"{name}.yaml"
     with written.open("w") as file:
-        YAML(typ="safe").dump(
-            {
-                **{**plan, "recipes": named, "boards": plan["boards"][-1:], "baseline": baseline},
-                **{**LESS, "processes": processes},
-            },
-            file,
-        )
+        mine = {"recipes": named, "boards": plan["boards"][-1:], "baseline": baseline, "processes": processes}
+        YAML(typ="safe").dump({**plan, **mine, **LESS}, file)
     own = {"HILBENCH_HOME": str(folder / "state"), "HILBENCH_HOST_DIR": str(host_dir)}
     environment = {"HILBENCH_HEALTH_WAIT_S": "0", **os.environ, **own}
 
