@@ -43,3 +43,9 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_page_waits_for_a_table_that_was_never_put_in(page: Path) -> None:
     assert "@@" not in page.read_text()
+
+
+def test_every_picture_is_shown_somewhere() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    shown = {name for page in pages for name in re.findall(r"pictures/([\w-]+\.png)", page.read_text())}
+    assert shown == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
