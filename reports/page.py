@@ -97,19 +97,18 @@ def render_summary(summary: RunSummary, earlier: RunSummary | None = None) -> st
     return _OPTIONAL_END.sub("", html)
 
 
-def fill(template_name: str, style_name: str, **values: object) -> str:
-    """Another page of this package: the report's style sheet and one of its own, no script, as closed as the report."""
-    css = _style("report.css", style_name)
-    csp = f"default-src 'none'; style-src 'sha256-{_digest(css)}'; base-uri 'none'; form-action 'none'"
-    return _environment().get_template(template_name).render(language=spoken().tag, css=css, csp=csp, **values)
+def fill(template_name: str, style_name: str, *, scripted: bool = False, **values: object) -> str:
+    """Another page of this package, as closed as the report: its style sheet and one more, its script or none."""
+    css, script = _style("report.css", style_name), _script() if scripted else None
+    csp = content_security_policy(css, script)
+    template = _environment().get_template(template_name)
+    return template.render(language=spoken().tag, css=css, csp=csp, script=script, **values)
 
 
-def content_security_policy(css: str, script: str) -> str:
+def content_security_policy(css: str, script: str | None) -> str:
     """A policy that lets the page load nothing and run only its own text."""
-    return (
-        f"default-src 'none'; style-src 'sha256-{_digest(css)}'; script-src 'sha256-{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    runs = "" if script is None else f" script-src 'sha256-{_digest(script)}';"
+    return f"default-src 'none'; style-src 'sha256-{_digest(css)}';{runs} base-uri 'none'; form-action 'none'"
 
 
 def _digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The one file that knows Optuna, and the file on disk that keeps all that a search knows.
+"""The file that lets Optuna propose, and the file on disk that keeps all that a search knows.
 
 Optuna proposes from a study in memory. What it was asked and told is kept beside the search's own facts in one SQLite
 file, and the study is built from it again when a search goes on. (Optuna's own database costs hundreds of statements a
@@ -43,7 +43,7 @@ class Study:
         self._facts = {key: json.loads(value) for key, value in self._file.execute("SELECT key, value FROM facts")}
         self._storage = optuna.storages.InMemoryStorage()
         self._study = _study(self._storage, len(spec.objectives))
-        self._distributions = _distributions(spec.space)
+        self._distributions = distributions(spec.space)
         self._live: dict[int, optuna.Trial] = {}
         self.told: set[int] = set()
         for number, value in self._file.execute("SELECT number, value FROM asked ORDER BY number"):
@@ -76,9 +76,9 @@ class Study:
 
     def ask(self, place: Sequence[int], proposal: Proposal | None = None) -> tuple[int, Proposal]:
         """The study's next number, and what its sampler proposes at a place of the search, or the proposal given."""
-        with _quiet():
+        with quiet():
             if proposal is not None:
-                self._study.enqueue_trial(_parameters(self._spec.space, proposal))
+                self._study.enqueue_trial(parameters(self._spec.space, proposal))
             self._study.sampler = _sampler(self._spec, [self._seed, *place])
             trial = self._study.ask(self._distributions)
         self._live[trial.number] = trial
@@ -178,7 +178,7 @@ def _sampler(spec: SearchSpec, place: Sequence[int]) -> optuna.samplers.BaseSamp
             return optuna.samplers.NSGAIISampler(seed=own, population_size=spec.population)
 
 
-def _distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
+def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
     """All parameters of a study: a choice where there is one, and the knobs of all templates.
 
     Each trial has them all, those of other templates too: only what every trial has is handed down by good ones.
@@ -210,7 +210,7 @@ def _value(knob: Knob, parameter: Any) -> Any:
     return json.loads(parameter) if isinstance(knob, Options) else knob.at(parameter)
 
 
-def _parameters(space: Space, proposal: Proposal) -> dict[str, Any]:
+def parameters(space: Space, proposal: Proposal) -> dict[str, Any]:
     """A proposal in the names and values of the study; what it leaves open the sampler fills in."""
     template = space.template(proposal.template)
     found: dict[str, Any] = {MODEL: proposal.model} if len(space.models) > 1 else {}
@@ -225,6 +225,6 @@ def _parameter(template: Template, key: str) -> str:
     return f"{template.name}: {key}"
 
 
-def _quiet() -> warnings.catch_warnings[None]:
+def quiet() -> warnings.catch_warnings[None]:
     """Optuna's warnings are for those who write against it; what a user must know is checked when the plan is read."""
     return warnings.catch_warnings(action="ignore")
