@@ -68,7 +68,7 @@ def run(
 
 
 def test_detection_keeps_its_boxes_in_8_bits(tmp_path: Path, host_dir: Path) -> None:
-    done = run("scenes", tmp_path, host_dir, recipes=["fp32", "int8-static"])
+    done = run("scenes", tmp_path, host_dir, recipes=["fp32", "int8-static"], processes=1)
     assert done.code == 0, done.told
     for cell in done.cells.values():
         assert cell["outcome"] == "ok", cell["reason"]
@@ -76,7 +76,8 @@ def test_detection_keeps_its_boxes_in_8_bits(tmp_path: Path, host_dir: Path) -> 
         assert cell["accuracy"]["host_map50"] > 0.85
         assert cell["accuracy"]["board_map50"] is not None
         assert cell["accuracy"]["agreement"] > 0.95
-    assert done.cells["int8-static"]["verdict"]["word"] == "less-work"
+    counts = {recipe: cell["instructions"]["median"] for recipe, cell in done.cells.items()}
+    assert counts["int8-static"] < 0.5 * counts["fp32"]
     assert "composed-scenes" in done.page  # every report says of what its figures are
 
 
