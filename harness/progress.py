@@ -81,7 +81,7 @@ class Progress:
                     self._tasks[subject] = self._rich.add_task(subject, total=of)
                 self._rich.update(self._tasks[subject], completed=done, total=of, refresh=True)
             return
-        tenth = 10 * done // max(of, 1)
-        if tenth > self._tenths.get(subject, 0):
-            self._tenths[subject] = tenth
+        tenth, said = 10 * done // max(of, 1), self._tenths.get(subject, 0)
+        self._tenths[subject] = tenth  # less than before: the next run of a board that one command works on twice
+        if tenth > said or (tenth < said and tenth > 0):
             self.say(f"{subject}: {done} of {of} processes")

@@ -34,6 +34,7 @@ LONGEST_FIRST = (
     "faults/test_run_on_emulated_board.py",
     "browser/test_web_path.py",
     "emulated/test_agent_emulated.py",
+    "emulated/test_example_plans.py",
     "faults/test_queue.py",
     "faults/test_fault_emulated.py",
     "faults/test_board_add.py",

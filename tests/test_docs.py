@@ -40,6 +40,11 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_waits_for_a_table_that_was_never_put_in(page: Path) -> None:
+    assert "@@" not in page.read_text()
+
+
 def test_every_picture_is_shown_somewhere() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     shown = {name for page in pages for name in re.findall(r"pictures/([\w-]+\.png)", page.read_text())}

@@ -14,6 +14,7 @@ from typing import Any
 
 from ...reports.record import Outcome, RunRecord
 from ...reports.summary import CellSummary, RunSummary, summarize
+from ...reports.verdict import Verdict
 from ...reports.wording import plural
 from ..assemble import assemble
 from ..campaign import RunResult, exit_code
@@ -32,7 +33,7 @@ from .ledger import BETTER, DEFAULT, NOT_MEASURED, Found, OptimizeLedger
 from .settingsfile import Entry, Evidence, fingerprint, keep_entry
 from .stages import Subject, confirmation, screening
 from .subjects import default_setting
-from .words import settings_words, verdict_words
+from .words import screened_words, settings_words, verdict_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +81,14 @@ def optimize_artifact(work: Work, subject: Subject, facts: Mapping[str, Any]) ->
         settings=default.settings(),
         default=default.settings(),
         sentence="",
-        tried=[_plain(one, default) for one in judged],
+        tried=[_plain(one, default, screened_words) for one in judged],
         left_out=tried.left_out,
         runs=[screened.record.run_id],
         artifact=None if base.record.artifact is None else base.record.artifact.sha256,
         exit_code=_code(screened),
     )
     if not base.ok:
-        return _without_default(found, base)
+        return without_default(found, base)
     return _confirmed(work, subject, default, pairs, found, screened.record)
 
 
@@ -120,12 +121,12 @@ def _confirmed(
     best = winner(judged) if base.ok else None
     found = replace(
         found,
-        confirmed=[_plain(one, default) for one in judged],
+        confirmed=[_plain(one, default, verdict_words) for one in judged],
         runs=[*found.runs, confirmed.record.run_id],
         exit_code=max(found.exit_code, _code(confirmed)),
     )
     if not base.ok:
-        return _without_default(found, base)
+        return without_default(found, base)
     if best is None:
         said = " ".join(_sentence(one, default) for one in judged)
         return _kept(
@@ -136,9 +137,10 @@ def _confirmed(
     return _kept(work, subject, found, best, confirmed.record)
 
 
-def _without_default(found: Found, base: CellSummary) -> Found:
+def without_default(found: Found, base: CellSummary) -> Found:
     """Nothing can be said where the default setting gave nothing; what cannot exist on the board is no failure."""
-    code = 0 if base.record.outcome is Outcome.UNSUPPORTED else found.exit_code or 3
+    usual = {Outcome.UNSUPPORTED: 0, Outcome.INVALID: found.exit_code or 1}
+    code = usual.get(base.record.outcome, found.exit_code or 3)
     why = f"the default setting was not measured: {base.record.reason}"
     return replace(found, outcome=NOT_MEASURED, sentence=why, exit_code=code)
 
@@ -233,11 +235,11 @@ def _named(subject: Subject) -> Mapping[str, str]:
     }
 
 
-def _plain(judged: Judged, default: RuntimePlan) -> Mapping[str, Any]:
+def _plain(judged: Judged, default: RuntimePlan, words: Callable[[str, Verdict], str]) -> Mapping[str, Any]:
     verdict = {**asdict(judged.verdict), "word": judged.verdict.word.value}
     settings = dict(judged.cell.record.settings)
-    return {"settings": settings, "verdict": verdict, "sentence": _sentence(judged, default)}
+    return {"settings": settings, "verdict": verdict, "sentence": _sentence(judged, default, words)}
 
 
-def _sentence(judged: Judged, default: RuntimePlan) -> str:
-    return verdict_words(settings_words(judged.cell.record.settings, default.settings()), judged.verdict)
+def _sentence(judged: Judged, default: RuntimePlan, words: Callable[[str, Verdict], str] = verdict_words) -> str:
+    return words(settings_words(judged.cell.record.settings, default.settings()), judged.verdict)

@@ -43,16 +43,17 @@ class Grid:
     left_out: Mapping[str, str]
 
 
-def grid(
-    board: Board, facts: Mapping[str, Any], runtime: str, default: RuntimePlan, factors: Collection[str] = FACTORS
-) -> Grid:
-    """The settings worth trying for a runtime on a board; `facts` are its `cores` and `clusters`, as it told them.
-
-    Raises PlanError for a factor that there is not.
-    """
+def check_factors(factors: Collection[str]) -> None:
+    """Raise PlanError for a factor that there is not."""
     unknown = [name for name in factors if name not in FACTORS]
     if unknown:
         raise PlanError(f'there is no "{unknown[0]}" to try; allowed: {", ".join(FACTORS)}')
+
+
+def grid(
+    board: Board, facts: Mapping[str, Any], runtime: str, default: RuntimePlan, factors: Collection[str] = FACTORS
+) -> Grid:
+    """The settings worth trying for a runtime on a board; `facts` are its `cores` and `clusters`, as it told them."""
     if runtime == COMMAND:
         return Grid(levels=(), left_out={"settings": "a program as runtime has no settings that hilbench knows"})
     found: list[Level] = []

@@ -18,6 +18,7 @@ from ..progress import Progress
 from ..sources import formats, read_sources
 from ..store import Store
 from .artifact import Wanted, Work, optimize_artifact, unmeasured
+from .grid import check_factors
 from .ledger import NOT_MEASURED, Found, OptimizeLedger
 from .stages import Subject
 from .subjects import subjects
@@ -37,6 +38,7 @@ def optimize_plan(
 
     Raises PlanError for words that the plan does not know, Interrupted after Ctrl-C: what was measured is kept.
     """
+    check_factors(wanted.factors)  # before a board is asked anything
     sources = read_sources(plan, cache=home.artifacts)
     chosen = subjects(plan, formats(sources), wanted.recipes)
     store = Store.open(home.database_url, say=progress.say)

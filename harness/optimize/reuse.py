@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..assemble import standing
+from ..errors import HarnessError
 from ..home import Home
 from ..plan import Cell
 from ..progress import Progress
@@ -29,10 +30,13 @@ def settled(
         return known.facts["settings"]
     facts = newest.get((cell.board.name, "board"))
     now = fingerprint({} if facts is None else facts.facts, cell.runtime)
-    entries = read_settings(home.settings(cell.board.name))
-    entry, sentence = find_entry(entries, artifact_sha256, cell.runtime, word, now)
-    python = cell.settings.get("python")
-    taken = dict(RuntimePlan(name=None, python=python).settings() if entry is None else entry.settings)
+    try:
+        entries = read_settings(home.settings(cell.board.name))
+        entry, sentence = find_entry(entries, artifact_sha256, cell.runtime, word, now)
+    except HarnessError as error:  # the candidates of a run can be measured all the same
+        entry, sentence = None, f"the {word} settings cannot be read, so the defaults are used: {error}"
+    usual = RuntimePlan(name=None, python=cell.settings.get("python")).settings()
+    taken = usual if entry is None else {**usual, **entry.settings}
     store.add_note(run_id, cell.cell_id, SETTLED, {"settings": taken, "sentence": sentence})
     progress.say(f"{cell.cell_id}: {sentence}")
     return taken

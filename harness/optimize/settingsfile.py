@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ...targets.strict import Strict
 from ...targets.yamlfile import YamlFileError, load_yaml
 from ..errors import HarnessError
+from ..planfile import RuntimeFile
 from ..runtimeplan import BEST, BEST_MEMORY
 
 _HEAD = (
@@ -52,6 +53,15 @@ class Entry(Strict):
     sentence: str
     runs: list[str]
     at: str
+
+    @field_validator("settings", "default")
+    @classmethod
+    def _as_in_a_plan(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """What somebody wrote by hand goes to a board as it stands, so it must be what a plan may say."""
+        if "settings" in settings:
+            raise ValueError('"settings" stands for an entry of this file, so it cannot stand in one')
+        RuntimeFile.model_validate(settings)
+        return settings
 
     @property
     def key(self) -> tuple[str, str, str]:

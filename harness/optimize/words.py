@@ -27,14 +27,21 @@ def settings_words(settings: Mapping[str, Any], default: Mapping[str, Any]) -> s
     return ", ".join(parts) or "the default"
 
 
+def screened_words(name: str, verdict: Verdict) -> str:
+    """What a setting seemed to give in the screening: a figure without a word, as nothing is proven there."""
+    if verdict.ratio is None:
+        return f"{name}: not comparable: {verdict.note}."
+    return f"{name}: ratio {ratio(verdict.ratio, verdict.ci_low, verdict.ci_high).value}, {_rests_on(verdict)}."
+
+
 def verdict_words(name: str, verdict: Verdict) -> str:
     """A setting's verdict in one sentence, with what it rests on."""
     if verdict.ratio is None:
         return f"{name}: not comparable: {verdict.note}."
     shown = ratio(verdict.ratio, verdict.ci_low, verdict.ci_high)
-    counted = verdict.metric != "latency_ns"
-    interval = "" if shown.interval is None else f", {'range' if counted else '95 % interval'} {shown.interval}"
-    evidence = f"ratio {shown.value}{interval}, {plural(verdict.pairs, 'process' if counted else 'block')}"
+    kind = "range" if _counted(verdict) else "95 % interval"
+    interval = "" if shown.interval is None else f", {kind} {shown.interval}"
+    evidence = f"ratio {shown.value}{interval}, {_rests_on(verdict)}"
     word = _WORDS.get((verdict.metric, verdict.word))
     if word is not None:
         many = f", corrected for {verdict.comparisons} comparisons" if verdict.comparisons > 1 else ""
@@ -42,3 +49,12 @@ def verdict_words(name: str, verdict: Verdict) -> str:
     if verdict.word is Word.EQUIVALENT:
         return f"{name} is equivalent to the default setting within {percent(verdict.margin)} ({evidence})."
     return f"{name} is not shown to differ from the default setting ({evidence}): {verdict.note}."
+
+
+def _rests_on(verdict: Verdict) -> str:
+    return plural(verdict.pairs, "process" if _counted(verdict) else "block")
+
+
+def _counted(verdict: Verdict) -> bool:
+    """Whether processes are compared one by one, by a rule without a test."""
+    return verdict.metric != "latency_ns"

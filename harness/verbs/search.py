@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +18,12 @@ if TYPE_CHECKING:
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--trials", type=click.IntRange(1, 10_000), help="How many candidates, instead of the plan's number.")
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
+@click.option("--any-time", is_flag=True, help="Use boards outside their hours, too.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @verb
-def search(plan: Path, *, trials: int | None, inventory: Path | None, quiet: bool, as_json: bool) -> int:
+def search(
+    plan: Path, *, trials: int | None, inventory: Path | None, any_time: bool, quiet: bool, as_json: bool
+) -> int:
     """Search for the best models on boards, as a plan's section `search` says.
 
     Candidates are proposed, made, judged on this machine and measured on the boards; what was measured decides what is
@@ -35,14 +36,17 @@ def search(plan: Path, *, trials: int | None, inventory: Path | None, quiet: boo
     from ..search.records import page_path, write_page
     from ..search.searching import search_plan
     from ..selection import Boards
+    from .run import command_again, refuse_outside_hours
 
     found = Boards(inventory, near=plan)
     loaded = load_plan(plan, found)
+    if not any_time:
+        refuse_outside_hours(loaded.boards)
     home = find_home(found.inventory_path)
     with open_log(home.log), Progress(quiet=quiet) as progress:
         for remark in loaded.remarks:
             progress.say(remark)
-        result = search_plan(loaded, home, command=_command(), progress=progress, trials=trials)
+        result = search_plan(loaded, home, command=command_again(), progress=progress, trials=trials)
     page = write_page(result.record, page_path(home, result.record.search_id))
     _show(result, page, as_json=as_json)
     return result.exit_code
@@ -58,12 +62,9 @@ def _show(result: SearchResult, page: Path, *, as_json: bool) -> None:
     click.echo(search_brief(record))
     click.echo()
     if result.stopped is not None:
-        click.echo(f"{result.stopped}; `{_command()}` goes on with it and measures only what is missing.")
+        from .run import command_again
+
+        click.echo(f"{result.stopped}; `{command_again()}` goes on with it and measures only what is missing.")
     click.echo(f"search: {record.search_id}")
     click.echo(f"record: {result.path}")
     click.echo(f"report: {page}")
-
-
-def _command() -> str:
-    """The words that go on with this search: what was typed, without what concerns this call only."""
-    return shlex.join(["hilbench", *(word for word in sys.argv[1:] if word not in ("--json", "--quiet"))])

@@ -32,7 +32,7 @@ search:
   objectives: [{{metric: instructions}}, {{metric: accuracy}}]
   constraints: [accuracy drop <= 2pp, size <= 400kB]
   trials: 6
-  effort: [6]
+  effort: [3]
 """
 
 

@@ -23,15 +23,19 @@ from hilbench.harness.progress import Progress
 from hilbench.harness.run import run_plan
 from hilbench.harness.selection import Boards
 from hilbench.harness.store import Store
+from hilbench.reports.record import Outcome
 from onnx import TensorProto, helper, numpy_helper, save
 
-DIGITS = Path(__file__).parents[3] / "models" / "digits"
+from .runs import DEFAULT, record, run
+
 PLAN = """\
 name: folded
 models: {m: {file: m.onnx}}
 boards: [here]
 runtimes: [{graph_optimization: disabled}]
 blocks: 2
+operators: false
+counters: false
 """
 
 
@@ -94,7 +98,7 @@ def stopped_at_run(monkeypatch: pytest.MonkeyPatch, number: int) -> Callable[[],
 def test_a_stopped_optimisation_goes_on_and_later_plans_take_what_it_proved(
     lab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = Wanted(factors=("graph_optimization",))
+    wanted = Wanted(factors=("graph_optimization", "offline_graph", "providers"))
     undo = stopped_at_run(monkeypatch, 2)
     with pytest.raises(Interrupted):
         optimized(lab, wanted)
@@ -110,7 +114,14 @@ def test_a_stopped_optimisation_goes_on_and_later_plans_take_what_it_proved(
     assert len(runs_of(lab)) == 2
     assert found.settings["graph_optimization"] != "disabled"
     assert "is faster than the default setting" in found.sentence
-    assert {one["settings"]["graph_optimization"] for one in found.tried} == {"all", "extended", "basic"}
+    assert {one["settings"]["graph_optimization"] for one in found.tried} == {"disabled", "all", "extended", "basic"}
+    assert found.tried[0]["sentence"].startswith("graph optimization all: ratio 0.")
+    words = {str(one["settings"].get("offline_graph") or one["settings"]["providers"]): one for one in found.tried}
+    assert words["True"]["verdict"]["pairs"] == 2
+    lacking = next(one for key, one in words.items() if "OpenVINO" in key)
+    assert "this build of onnxruntime has no OpenVINOExecutionProvider" in lacking["sentence"]
+    for verdict in (one["verdict"] for one in found.confirmed):
+        assert verdict["pairs"] >= 6  # two blocks prove nothing, so the confirmation takes as many as it needs
     (kept,) = read_settings(home(lab).settings("here"))
     assert (kept.settings, kept.runs) == (dict(found.settings), list(found.runs))
     assert kept.evidence is not None
@@ -127,34 +138,35 @@ def test_a_stopped_optimisation_goes_on_and_later_plans_take_what_it_proved(
     assert not any("settings" in remark for remark in plain.remarks)  # nobody takes them who did not ask
 
 
-def test_an_optimisation_that_ended_begins_anew_and_another_question_is_another_one(lab: Path) -> None:
+def test_an_optimisation_that_ended_begins_anew(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = Wanted(factors=("arena",), objective="memory")
-    (first,) = optimized(lab, small)
-    (second,) = optimized(lab, small)
-    assert set(first.runs).isdisjoint(second.runs)
-    (tried,) = first.tried
+    (found,) = optimized(lab, small)
+    (tried,) = found.tried
     assert (tried["verdict"]["metric"], tried["verdict"]["pairs"]) == ("memory_bytes", 3)
+    stopped_at_run(monkeypatch, 1)
+    with pytest.raises(Interrupted):  # it asks for a run of its own: what an ended one measured is not taken again
+        optimized(lab, small)
 
 
-def test_the_digits_model_is_optimised_with_two_blocks_asked_for(lab: Path) -> None:
-    text = f"""\
-name: digits
-models:
-  digits:
-    file: {DIGITS}/digits.onnx
-    task: {{test: {DIGITS}/digits-test.npz}}
-boards: [here]
-accuracy_samples: 5
-blocks: 2
-"""
-    (lab / "plan.yaml").write_text(text)
-    (found,) = optimized(lab, Wanted(factors=("offline_graph", "providers")))
-    assert found.outcome in ("better", "default")
-    words = {str(one["settings"].get("offline_graph")): one["verdict"] for one in found.tried}
-    assert words["True"]["pairs"] == 2
-    assert "this build of onnxruntime has no" in words["None"]["note"]
-    for verdict in (one["verdict"] for one in found.confirmed):
-        assert verdict["pairs"] >= 6  # two blocks prove nothing, so the confirmation takes as many as it needs
+def test_words_that_are_not_known_are_refused_before_a_board_is_asked(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimize, "board_facts", lambda *_: pytest.fail("the board was asked"))
+    with pytest.raises(PlanError, match='there is no "speed" to try'):
+        optimized(lab, Wanted(factors=("speed",)))
+    assert not home(lab).folder.exists()
+
+
+@pytest.mark.parametrize(("outcome", "code"), [(Outcome.INVALID, 1), (Outcome.ERROR, 3), (Outcome.UNSUPPORTED, 0)])
+def test_without_a_default_the_exit_code_says_what_kind_of_failure_it_was(outcome: Outcome, code: int) -> None:
+    base = run(record(DEFAULT, [1e6], outcome=outcome)).cells[0]
+    nothing = Found(subject={}, objective="latency", outcome="default", settings={}, default={}, sentence="")
+    found = artifact.without_default(nothing, base)
+    assert (found.outcome, found.exit_code, found.sentence) == (
+        "not-measured",
+        code,
+        "the default setting was not measured: it broke",
+    )
 
 
 def test_a_plan_is_asked_for_its_shortlist_else_for_all_it_has(lab: Path) -> None:

@@ -21,6 +21,7 @@ from hilbench.harness.plan import Cell
 from hilbench.harness.progress import Progress
 from hilbench.harness.store import SETTLED, Store
 from hilbench.targets.board import Arch, Board, LocalAddress, Role
+from ruamel.yaml import YAML
 
 FACTS: dict[str, Any] = {
     "kernel": "Linux 6.1",
@@ -73,6 +74,27 @@ def test_a_file_that_somebody_broke_is_named_with_its_line(tmp_path: Path) -> No
         read_settings(path)
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"threadz": 2}, "threadz"),
+        ({"threads": 0}, "threads"),
+        ({"settings": "best"}, '"settings" stands for an entry of this file'),
+    ],
+)
+def test_settings_that_no_plan_may_have_are_refused_before_a_board_gets_them(
+    tmp_path: Path, settings: dict[str, Any], told: str
+) -> None:
+    path = tmp_path / "pi.yaml"
+    keep_entry(path, entry())
+    values: Any = YAML(typ="safe").load(path.read_text())
+    values["entries"][0]["settings"] = settings
+    with path.open("w") as file:
+        YAML(typ="safe").dump(values, file)
+    with pytest.raises(HarnessError, match=rf"pi\.yaml:\d+: .*{told}"):
+        read_settings(path)
+
+
 def test_an_entry_is_taken_for_its_file_runtime_and_word_only() -> None:
     known = [entry(), entry(objective="memory", settings=USUAL)]
     taken, sentence = find_entry(known, "a" * 64, "onnxruntime", "best", NOW)
@@ -122,4 +144,10 @@ def test_what_best_stands_for_is_settled_once_a_run_though_the_file_changes_mean
     assert [note.subject for note in store.notes("r", SETTLED)] == ["c"]
     store.add_note("later", "pi", "board", FACTS)
     assert settled(store, "later", home, cell, "a" * 64, progress) == USUAL
+    home.settings("pi").write_text("entrys: []\n")
+    store.add_note("broken", "pi", "board", FACTS)
+    assert settled(store, "broken", home, cell, "a" * 64, progress) == USUAL
+    (note,) = store.notes("broken", SETTLED)
+    assert "the best settings cannot be read, so the defaults are used: " in note.facts["sentence"]
+    assert 'pi.yaml:1: unknown key "entrys"' in note.facts["sentence"]
     store.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hilbench.harness.blocks import comparisons, planned_blocks
+from hilbench.harness.measurefile import measuring_of
 from hilbench.harness.optimize.stages import Subject, confirmation, screening
 from hilbench.harness.plan import Plan, expand, load_plan
 from hilbench.harness.planfile import PlanFile
@@ -23,15 +24,16 @@ protocol: {protocol}
 shortlist: [fp16]
 budget: {{artifact_kb: 1}}
 """
+SEARCH = "search: {space: [fp16], objectives: [{metric: size}, {metric: instructions, board: a72}]}\n"
 SETTINGS = tuple(RuntimePlan(name="onnxruntime", threads=threads) for threads in (1, 2, 4))
 
 
-def plan_of(folder: Path, *, protocol: str = "quick", name: str = "trial") -> Plan:
+def plan_of(folder: Path, *, protocol: str = "quick", name: str = "trial", more: str = "") -> Plan:
     (folder / "m.onnx").touch()
     (folder / "inventory.yaml").write_text(
         "boards:\n  here: {connection: local}\n  a72: {connection: emulated, cpu: cortex-a72}\n"
     )
-    (folder / "plan.yaml").write_text(PLAN.format(protocol=protocol, name=name))
+    (folder / "plan.yaml").write_text(PLAN.format(protocol=protocol, name=name) + more)
     return load_plan(folder / "plan.yaml", Boards(folder / "inventory.yaml"))
 
 
@@ -75,6 +77,10 @@ def test_an_emulated_board_is_screened_by_one_process_and_confirmed_by_its_proto
     plan = plan_of(tmp_path)
     assert blocks_of(screening(plan, subject(plan, "a72"), SETTINGS, "latency")) == {"a72": 1}
     assert blocks_of(confirmation(plan, subject(plan, "a72"), SETTINGS, "latency")) == {"a72": 3}
+    for asked, given in ((1, 3), (5, 5)):  # one process proves nothing, so the confirmation takes as many as it needs
+        own = replace(plan, processes=asked)
+        assert blocks_of(screening(own, subject(own, "a72"), SETTINGS, "latency")) == {"a72": 1}
+        assert blocks_of(confirmation(own, subject(own, "a72"), SETTINGS, "latency")) == {"a72": given}
 
 
 def test_memory_is_told_by_as_many_processes_as_a_verdict_needs(tmp_path: Path) -> None:
@@ -85,7 +91,7 @@ def test_memory_is_told_by_as_many_processes_as_a_verdict_needs(tmp_path: Path) 
 
 
 def test_a_stage_is_stored_as_a_plan_that_could_be_written_and_is_told_from_the_others(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, name="x" * 64)
+    plan = plan_of(tmp_path, name="x" * 64, more=SEARCH)
     first = screening(plan, subject(plan), SETTINGS, "latency")
     others = (
         confirmation(plan, subject(plan), SETTINGS, "latency"),
@@ -94,7 +100,9 @@ def test_a_stage_is_stored_as_a_plan_that_could_be_written_and_is_told_from_the_
         screening(plan, subject(plan, recipe="fp16"), SETTINGS, "latency"),
     )
     for stage in (first, *others):
-        PlanFile.model_validate(dict(stage.source))
-        assert stage.source["name"] == stage.name
+        file = PlanFile.model_validate(dict(stage.source))
+        assert (file.name, file.blocks, file.processes) == (stage.name, stage.blocks, stage.processes)
+        assert measuring_of(file, file.protocol) == stage.measuring  # a run that is made from it is the same one
+        assert file.search is None  # it may name boards that are not of this stage
     assert all(dict(first.source) != dict(other.source) for other in others)
     assert first.source["recipes"][0]["name"] == "mine"
