@@ -79,7 +79,7 @@ class Study:
         with _quiet():
             if proposal is not None:
                 self._study.enqueue_trial(_parameters(self._spec.space, proposal))
-            self._study.sampler = _sampler(self._spec, [self._seed, *place])
+            self._study.sampler = _sampler(self._spec, [self._seed, *place], self._distributions)
             trial = self._study.ask(self._distributions)
         self._live[trial.number] = trial
         system = self._storage.get_study_system_attrs(self._study_id)
@@ -165,17 +165,33 @@ def _study(storage: optuna.storages.InMemoryStorage, objectives: int) -> optuna.
     return optuna.create_study(storage=storage, study_name=_NAME, directions=[less] * objectives)
 
 
-def _sampler(spec: SearchSpec, place: Sequence[int]) -> optuna.samplers.BaseSampler:
+def _sampler(
+    spec: SearchSpec, place: Sequence[int], known: Mapping[str, optuna.distributions.BaseDistribution]
+) -> optuna.samplers.BaseSampler:
     import optuna
 
     own = int(np.random.default_rng(list(place)).integers(2**31))
+    several = {name: one for name, one in known.items() if not one.single()}
+
+    class KnownSpace:
+        """Says what all trials have in common, which Optuna would find out of all of them at every proposal."""
+
+        def infer_relative_search_space(
+            self, study: optuna.Study, trial: optuna.trial.FrozenTrial
+        ) -> dict[str, optuna.distributions.BaseDistribution]:
+            return dict(several)
+
+    class Nsga2(KnownSpace, optuna.samplers.NSGAIISampler): ...
+
+    class Tpe(KnownSpace, optuna.samplers.TPESampler): ...
+
     match spec.sampler:
         case "random":
             return optuna.samplers.RandomSampler(seed=own)
         case "tpe":
-            return optuna.samplers.TPESampler(seed=own, multivariate=True, constant_liar=True)
+            return Tpe(seed=own, multivariate=True, constant_liar=True)
         case _:
-            return optuna.samplers.NSGAIISampler(seed=own, population_size=spec.population)
+            return Nsga2(seed=own, population_size=spec.population)
 
 
 def _distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:

@@ -1,0 +1,152 @@
+"""Measure the whole space of a search plan once, as one ordinary run a board, and keep it as a table for replays.
+
+    python tests/benchmarks/measure_search_table.py tests/benchmarks/search_space.yaml FOLDER BOARD...
+    python tests/benchmarks/measure_search_table.py tests/benchmarks/search_space.yaml FOLDER --write table.json.gz
+
+The first makes every candidate, judges it as a search does, and measures one candidate of each different file on the
+boards named (again = go on). The second turns what all boards of the plan gave into the table that `bench_search.py`
+reads. FOLDER keeps the state, as `.hilbench/` does. Both need what the plan needs: the extra train, and its boards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from hilbench.harness.assemble import assemble
+from hilbench.harness.home import Home
+from hilbench.harness.phases import spent
+from hilbench.harness.plan import Plan, load_plan
+from hilbench.harness.progress import Progress
+from hilbench.harness.search.measurer import Candidate, Judged, Round
+from hilbench.harness.search.onboards import BoardMeasurer
+from hilbench.harness.search.replay import Table, TableBoard, TableEntry, write_table
+from hilbench.harness.selection import Boards
+from hilbench.harness.store import RunRow, Store
+from hilbench.reports.record import Record
+from hilbench.reports.summary import CellSummary, summarize
+
+NAME = "table"
+BLOCKS = 8  # on timed boards: the last rung of a search
+
+
+def main() -> None:
+    """Measure on the boards named, or write the table."""
+    words = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    words.add_argument("plan", type=Path)
+    words.add_argument("folder", type=Path)
+    words.add_argument("boards", nargs="*")
+    words.add_argument("--write", type=Path)
+    asked = words.parse_args()
+    root = Path(__file__).parents[2]
+    plan, home = load_plan(asked.plan, Boards(root / "inventory.yaml")), Home(folder=asked.folder)
+    judged = judge_all(plan, home)
+    for board in asked.boards:
+        measure(plan, home, board, judged)
+    if asked.write is not None:
+        write_table(table(plan, home, judged), asked.write)
+
+
+def candidates(plan: Plan) -> list[Candidate]:
+    """Every point of the space, numbered."""
+    assert plan.search is not None
+    space = plan.search.space
+    points = enumerate(space.points())
+    return [Candidate(number=number, model=point.model, recipe=space.recipe(point)) for number, point in points]
+
+
+def judge_all(plan: Plan, home: Home) -> dict[str, Judged]:
+    """What the host knows of the baseline and of each candidate, by recipe; kept in the folder."""
+    path = home.folder / "judged.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    measurer = _measurer(plan, home)
+    baseline = next(one for one in plan.recipes if one.name == plan.baseline)
+    everything = [Candidate(number=-1, model=plan.models[0].name, recipe=baseline), *candidates(plan)]
+    for one in everything:
+        if one.recipe.name not in kept:
+            kept[one.recipe.name] = asdict(measurer.judge(one))
+            home.folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(kept))
+            print(one.recipe.name, kept[one.recipe.name]["accuracy"], kept[one.recipe.name]["failed"] or "", flush=True)
+    return {recipe: Judged(**facts) for recipe, facts in kept.items()}
+
+
+def different(plan: Plan, judged: dict[str, Judged]) -> list[Candidate]:
+    """The first candidate of each different file; what cannot be made, and the baseline's own file, are left out."""
+    first: dict[str | None, Candidate] = {}
+    for one in candidates(plan):
+        first.setdefault(judged[one.recipe.name].artifact_sha256, one)
+    known = {None, judged[plan.baseline].artifact_sha256}
+    return [one for sha256, one in first.items() if sha256 not in known]
+
+
+def measure(plan: Plan, home: Home, board: str, judged: dict[str, Judged]) -> None:
+    """One run of everything on one board."""
+    number = [one.name for one in plan.boards].index(board)
+    asked = Round(number=number, effort={board: _effort(plan, board)}, candidates=tuple(different(plan, judged)))
+    _measurer(plan, home).measure(asked)
+
+
+def table(plan: Plan, home: Home, judged: dict[str, Judged]) -> Table:
+    """The table of what the runs of all boards gave. A file that several recipes make stands there for each of them."""
+    found: dict[str, dict[str, TableBoard]] = {}  # file -> board -> figures
+    opening: dict[str, float] = {}
+    for number, board in enumerate(plan.boards):
+        store = Store.open(home.database_url)
+        row = next(row for row in store.runs() if row.plan_name == f"{NAME}.r{number}" and row.state == "finished")
+        opening[board.name] = _add(found, store, row, board.name)
+        store.close()
+    model = plan.models[0].name
+    entries = {
+        (model, recipe): TableEntry(judged=one, boards=found.get(one.artifact_sha256 or "", {}))
+        for recipe, one in judged.items()
+    }
+    return Table(baseline=plan.baseline, entries=entries, opening_s=opening)
+
+
+def _add(found: dict[str, dict[str, TableBoard]], store: Store, row: RunRow, board: str) -> float:
+    """Add what one run gave; returns how long it took before the first process began, in seconds."""
+    record = assemble(store, row)
+    times = next(one for one in spent(store.notes(row.run_id)) if one.subject == board)
+    processes = sum(_processes(one, len(one.trials) + len(one.twin_trials)) for one in record.records)
+    each_s = times.seconds["measure"] / processes
+    for cell in summarize(record).cells:
+        if cell.record.artifact is not None:
+            found.setdefault(cell.record.artifact.sha256, {})[board] = _figures(cell, each_s)
+    return round(times.total_s - times.seconds.get("wait", 0.0) - times.seconds["measure"], 3)
+
+
+def _processes(record: Record, trials: int) -> int:
+    """How many processes a cell took: those that were kept, and one that judged the accuracy."""
+    return trials + (record.accuracy is not None)
+
+
+def _figures(cell: CellSummary, each_s: float) -> TableBoard:
+    """A cell as the table has it. The time of its run is shared evenly by its processes."""
+    if not cell.ok:
+        return TableBoard(state=cell.record.outcome.value, reason=cell.record.reason)
+    metrics: dict[str, tuple[float, ...]] = {}
+    if cell.by_block:
+        metrics["instructions" if cell.record.emulated else "latency"] = tuple(
+            cell.by_block[block] for block in sorted(cell.by_block)
+        )
+    if cell.memory is not None and cell.memory.peak_bytes:
+        metrics["memory"] = (float(cell.memory.peak_bytes),)
+    once = _processes(cell.record, len(cell.record.trials)) - len(cell.by_block)
+    return TableBoard(metrics=metrics, block_s=round(each_s, 3), once_s=round(once * each_s, 3))
+
+
+def _effort(plan: Plan, board: str) -> int:
+    from hilbench.harness.protocol import EMULATED
+
+    return EMULATED.blocks if next(one.emulated for one in plan.boards if one.name == board) else BLOCKS
+
+
+def _measurer(plan: Plan, home: Home) -> BoardMeasurer:
+    return BoardMeasurer(plan, home, search_id=NAME, command="measure_search_table.py", progress=Progress(live=False))
+
+
+if __name__ == "__main__":
+    main()
