@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .forecasting import Forecaster, forecaster
@@ -29,13 +29,14 @@ class Knowledge:
 
     def __init__(self, rules: Rules, study: Study) -> None:
         self.rules, self._study = rules, study
-        kept = [from_json(study.get(key)) for key in study.names if key.startswith(_TRIAL)]
-        self.states: dict[int, TrialState] = {s.number: s for s in sorted(kept, key=lambda s: s.number)}
-        self.rounds: list[Mapping[str, Any]] = list(study.get(_ROUNDS, []))
-        self.references: dict[tuple[str, str, str], float] = {
-            (model, board, metric): value for model, board, metric, value in study.get(_REFERENCES, [])
-        }
-        self.baselines: dict[str, Any] = dict(study.get(_BASELINES, {}))
+        with study.reading():
+            kept = [self._fitting(from_json(study.get(key))) for key in study.names if key.startswith(_TRIAL)]
+            self.states: dict[int, TrialState] = {s.number: s for s in sorted(kept, key=lambda s: s.number)}
+            self.rounds: list[Mapping[str, Any]] = list(study.get(_ROUNDS, []))
+            self.references: dict[tuple[str, str, str], float] = {
+                (model, board, metric): value for model, board, metric, value in study.get(_REFERENCES, [])
+            }
+            self.baselines: dict[str, Any] = dict(study.get(_BASELINES, {}))
         self.seen: dict[str, int] = {}  # proposal -> its trial
         self.files: dict[tuple[str, str], int] = {}  # (model, file) -> its first trial
         self._scores: dict[int, Scores | None] = {}
@@ -43,6 +44,11 @@ class Knowledge:
         self._forecaster: Forecaster | None = None
         for state in self.states.values():
             self._index(state)
+
+    def _fitting(self, state: TrialState) -> TrialState:
+        """A trial as the plan's rungs are now: there may be fewer than when it was measured."""
+        last = len(self.rules.spec.effort) - 1
+        return state if state.rung is None else replace(state, rung=min(state.rung, last))
 
     def write(self, state: TrialState) -> TrialState:
         """Keep what is known of a trial now."""

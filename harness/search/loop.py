@@ -30,15 +30,19 @@ class Search:
     """A search under way."""
 
     def __init__(self, known: Knowledge, study: Study, measurer: Measurer, telling: Telling, *, seed: int) -> None:
-        self.known, self._study, self._measurer, self._telling, self._seed = known, study, measurer, telling, seed
+        self.known, self.study, self._measurer, self._telling, self._seed = known, study, measurer, telling, seed
         self._spec = known.rules.spec
         self._exhausted = False
 
     def run(self) -> None:
         """Go on until there is nothing left to do. What stops it (Interrupted, BoardsLostError) loses nothing."""
-        self._study.forget_besides(state.asked for state in self.known.states.values())
+        self.study.forget_besides(state.asked for state in self.known.states.values())
         while self.step():
             pass
+
+    def close(self) -> None:
+        """Close its file."""
+        self.study.close()
 
     def step(self) -> bool:
         """Do the next thing; False where the search is at its end."""
@@ -98,11 +102,11 @@ class Search:
         """Take down the next candidate. Where the sampler repeats itself, one is drawn from what was not seen yet."""
         number = len(self.known.states)
         for again in range(_ASKS):
-            if self._take_down(*self._study.ask((number, again))):
+            if self._take_down(*self.study.ask((number, again))):
                 return True
         drawn = unseen(self._spec.space, self.known.seen, seed=(self._seed, number))
         if drawn is not None:
-            return self._take_down(*self._study.ask((number, _ASKS), drawn))
+            return self._take_down(*self.study.ask((number, _ASKS), drawn))
         self._exhausted = True
         self._telling.say(f"the whole space was looked at: {len(self.known.seen)} candidates")
         return True
@@ -110,7 +114,7 @@ class Search:
     def _take_down(self, asked: int, proposal: Proposal) -> bool:
         """Make a proposal a trial, unless it was one before."""
         if proposal.key in self.known.seen:
-            self._study.discard(asked)
+            self.study.discard(asked)
             return False
         name, judged = proposal.template, None
         try:
@@ -140,14 +144,18 @@ class Search:
         self.known.write_rounds()
 
     def _carry_out(self, entry: Mapping[str, Any]) -> None:
+        """Measure a round that was written down, on those of its boards that the plan still has."""
         candidates = tuple(self._candidate(self.known.states[number]) for number in entry["trials"])
-        asked = Round(number=entry["number"], effort=entry["effort"], candidates=candidates)
-        self._telling.round(asked, entry["rung"])
-        result = self._measurer.measure(asked)
-        self.known.keep_baselines(result)
-        for number in entry["trials"]:
-            found = {board: one for (trial, board), one in result.found.items() if trial == number}
-            self._book(self.known.states[number], found, entry["rung"])
+        effort = {board: blocks for board, blocks in entry["effort"].items() if board in self.known.rules.boards}
+        asked = Round(number=entry["number"], effort=effort, candidates=candidates)
+        if effort:
+            self._telling.round(asked, entry["rung"])
+            result = self._measurer.measure(asked)
+            self.known.keep_baselines(result)
+            rung = min(entry["rung"], len(self._spec.effort) - 1)  # the plan's rungs may have become fewer meanwhile
+            for number in entry["trials"]:
+                found = {board: one for (trial, board), one in result.found.items() if trial == number}
+                self._book(self.known.states[number], found, rung)
         self.known.rounds[-1] = {**entry, "done": True}
         self.known.write_rounds()
 
@@ -171,12 +179,12 @@ class Search:
 
         For what was put off to the end it does not wait.
         """
-        for state in [s for s in self.known.states.values() if s.asked not in self._study.told]:
+        for state in [s for s in self.known.states.values() if s.asked not in self.study.told]:
             told = lesson(self.known, state)
             if told is not None:
-                self._study.tell(state.asked, told.values, told.violations)
+                self.study.tell(state.asked, told.values, told.violations)
             elif self.known.is_put_off(state):
-                self._study.discard(state.asked)
+                self.study.discard(state.asked)
 
     def _candidate(self, state: TrialState) -> Candidate:
         recipe = self._spec.space.recipe(state.proposal)
