@@ -13,8 +13,6 @@ from .scoring import References, Rules, board_score, primary_metric
 from .spec import Objective
 from .state import TrialState
 
-_DOUBT = 2.0  # a forecast is trusted to within so many of its usual errors
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecaster:
@@ -52,6 +50,12 @@ class Forecaster:
         predicted = self.predicted(state)
         return tuple(self._score(state, objective, predicted) for objective in self.rules.spec.objectives)
 
+    def beaten_by(self, state: TrialState, measured: Mapping[int, Scores]) -> int | None:
+        """The measured candidate that would beat another one in every objective, were it measured; None as long as
+        there is none, or no board knows enough to foretell anything."""
+        foretold = self.scores(state) if self.models else None
+        return None if foretold is None else beaten_by(foretold, measured)
+
     def _score(self, state: TrialState, objective: Objective, predicted: Mapping[str, float]) -> Score:
         judged = state.judged
         assert judged is not None
@@ -71,7 +75,7 @@ class Forecaster:
     def _on_board(self, board: str, value: float, objective: Objective) -> Score:
         first = (self.rules.spec.space.models[0], board, objective.metric)
         shift = math.log(self.references.get(first, 1.0)) if objective.worst else 0.0
-        doubt = _DOUBT * math.log1p(self.models[board].median_error)
+        doubt = math.log1p(self.models[board].worst_error)  # as far off as it ever was
         centre = math.log(value) - shift
         return Score(value=centre, low=centre - doubt, high=centre + doubt)
 
@@ -96,9 +100,9 @@ def forecaster(rules: Rules, states: Iterable[TrialState], references: Reference
     return Forecaster(rules=rules, models=models, candidates=counts, references=references)
 
 
-def hopeless(foretold: Scores, measured: Iterable[Scores]) -> bool:
-    """Whether a measured candidate is better in every objective, the error of the forecast allowed for."""
-    return any(clearly_dominates(other, foretold) for other in measured)
+def beaten_by(foretold: Scores, measured: Mapping[int, Scores]) -> int | None:
+    """The first measured candidate that is better in every objective, the errors of forecasts allowed for."""
+    return next((number for number, other in sorted(measured.items()) if clearly_dominates(other, foretold)), None)
 
 
 def promise(foretold: Scores, measured: list[Scores]) -> float:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...compression.errors import RecipeError
-from .forecasting import hopeless, promise
+from .forecasting import promise
 from .front import promoted
 from .knowledge import Knowledge
 from .lessons import lesson
@@ -57,17 +57,17 @@ class Search:
         return True
 
     def _go_on(self) -> bool:
-        """Ask for candidates until there is a batch of promising ones; what looks hopeless is measured at the end."""
+        """Ask for candidates until there is a batch of promising ones; what is hopeless to the end is not measured."""
         batch, waiting = self._spec.batch, self.known.waiting()
         fresh = sum(state.number > self.known.asked_until for state in waiting)
         asks = len(self.known.seen) < self._spec.trials and not self._exhausted
         if asks and fresh < batch:
             return self._propose()
         first = self._promising(waiting)
-        if not first and asks and fresh < 2 * batch:
+        if not first and asks:
             return self._propose()
-        if first or waiting:
-            self._open_round((first or waiting)[:batch], rung=0)
+        if first:
+            self._open_round(first[:batch], rung=0)
             return True
         return self._refine()
 
@@ -90,13 +90,17 @@ class Search:
         return [pool[n] for n in chosen if (pool[n].rung or 0) < rung and self.known.boards_for(pool[n], rung)]
 
     def _promising(self, waiting: Sequence[TrialState]) -> list[TrialState]:
-        """Those whom no measured candidate is foretold to beat, the most promising first; all as long as none knows."""
-        models, measured = self.known.forecaster, list(self.known.feasible_scores().values())
+        """Those whom no measured candidate is foretold to beat, the most promising first; all as long as none knows.
+
+        What one board measured, another one that joined later is asked for, too.
+        """
+        models, measured = self.known.forecaster, self.known.feasible_scores()
         if not models.models or not measured:
             return list(waiting)
-        foretold = {s.number: found for s in waiting if (found := models.scores(s)) is not None}
-        kept = [s for s in waiting if not hopeless(foretold[s.number], measured)]
-        return sorted(kept, key=lambda s: (promise(foretold[s.number], measured), s.number))
+        rivals = list(measured.values())
+        kept = [state for state in waiting if state.boards or models.beaten_by(state, measured) is None]
+        foretold = {s.number: found for s in kept if (found := models.scores(s)) is not None}
+        return sorted(kept, key=lambda s: (promise(foretold[s.number], rivals), s.number))
 
     def _propose(self) -> bool:
         """Take down the next candidate. Where the sampler repeats itself, one is drawn from what was not seen yet."""

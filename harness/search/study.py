@@ -167,7 +167,10 @@ def _sampler(
     class KnownSpace:
         """Says what all trials have in common, which Optuna would find out of all of them at every proposal."""
 
-        def infer_relative_search_space(self, *_: object) -> dict[str, optuna.distributions.BaseDistribution]:
+        def infer_relative_search_space(
+            self, study: optuna.Study, trial: optuna.trial.FrozenTrial
+        ) -> dict[str, optuna.distributions.BaseDistribution]:
+            del study, trial  # it is the same for all
             return dict(several)
 
     class Nsga2(KnownSpace, optuna.samplers.NSGAIISampler): ...

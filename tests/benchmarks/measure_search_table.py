@@ -39,9 +39,9 @@ def main() -> None:
     words.add_argument("folder", type=Path)
     words.add_argument("boards", nargs="*")
     words.add_argument("--write", type=Path)
+    words.add_argument("--inventory", type=Path, default=Path(__file__).parents[2] / "inventory.yaml")
     asked = words.parse_args()
-    root = Path(__file__).parents[2]
-    plan, home = load_plan(asked.plan, Boards(root / "inventory.yaml")), Home(folder=asked.folder)
+    plan, home = load_plan(asked.plan, Boards(asked.inventory)), Home(folder=asked.folder)
     judged = judge_all(plan, home)
     for board in asked.boards:
         measure(plan, home, board, judged)
@@ -99,9 +99,10 @@ def table(plan: Plan, home: Home, judged: dict[str, Judged]) -> Table:
         opening[board.name] = _add(found, store, row, board.name)
         store.close()
     model = plan.models[0].name
+    recipes = [plan.baseline, *(one.recipe.name for one in candidates(plan))]
     entries = {
-        (model, recipe): TableEntry(judged=one, boards=found.get(one.artifact_sha256 or "", {}))
-        for recipe, one in judged.items()
+        (model, recipe): TableEntry(judged=judged[recipe], boards=found.get(judged[recipe].artifact_sha256 or "", {}))
+        for recipe in recipes
     }
     return Table(baseline=plan.baseline, entries=entries, opening_s=opening)
 

@@ -65,7 +65,7 @@ def test_a_full_disk_is_one_sentence_and_the_search_goes_on_when_there_is_room(t
     search = searching(path, with_trials(6), table=TABLE)
     for _ in range(5):
         search.step()
-    file: sqlite3.Connection = search.study._file._file  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    file: sqlite3.Connection = search.study._file._file  # pyright: ignore[reportPrivateUsage]
     file.execute(f"PRAGMA max_page_count={file.execute('PRAGMA page_count').fetchone()[0]}")
     with pytest.raises(StoreError, match=r"cannot be written \(database or disk is full\); what was measured is kept"):
         search.run()
