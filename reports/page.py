@@ -78,19 +78,18 @@ def render_summary(summary: RunSummary, earlier: RunSummary | None = None) -> st
     return _OPTIONAL_END.sub("", html)
 
 
-def fill(template_name: str, style_name: str, **values: object) -> str:
-    """Another page of this package: the report's style sheet and one of its own, no script, as closed as the report."""
+def fill(template_name: str, style_name: str, script_name: str | None = None, **values: object) -> str:
+    """Another page of this package, as closed as the report: its style sheet and one more, a script or none."""
     css = _resource("report.css") + _resource(style_name)
-    csp = f"default-src 'none'; style-src 'sha256-{_digest(css)}'; base-uri 'none'; form-action 'none'"
-    return _environment().get_template(template_name).render(css=css, csp=csp, **values)
+    script = None if script_name is None else _resource(script_name)
+    template = _environment().get_template(template_name)
+    return template.render(css=css, csp=content_security_policy(css, script), script=script, **values)
 
 
-def content_security_policy(css: str, script: str) -> str:
+def content_security_policy(css: str, script: str | None) -> str:
     """A policy that lets the page load nothing and run only its own text."""
-    return (
-        f"default-src 'none'; style-src 'sha256-{_digest(css)}'; script-src 'sha256-{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    runs = "" if script is None else f" script-src 'sha256-{_digest(script)}';"
+    return f"default-src 'none'; style-src 'sha256-{_digest(css)}';{runs} base-uri 'none'; form-action 'none'"
 
 
 def _digest(text: str) -> str:

@@ -134,12 +134,44 @@ class Confirmation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRound:
+    """One round of measurements, in the order in which they were made: what the history of a search is drawn from.
+
+    `blocks` is the effort asked for by board, `board_time_s` how long each board was occupied by the round; a board
+    that is absent from it was not timed.
+    """
+
+    number: int
+    rung: int
+    trials: tuple[int, ...]
+    blocks: Mapping[str, int] = field(default_factory=dict[str, int])
+    board_time_s: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchImportance:
+    """How much one parameter has to do with being among the best `top` of `trials` measured candidates.
+
+    `objective` is the place of the objective in the record, None for all of them at once (the front). `share` is the
+    part of 1 that falls to this parameter; `chance` is the share of shuffled results that gave it at least as much.
+    """
+
+    parameter: str
+    objective: int | None
+    share: float
+    chance: float
+    trials: int
+    top: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRecord:
     """One search from its first trial to now.
 
     `state` is `running`, `finished` or `interrupted`. `baseline` is the recipe that all are compared with, and
     `baselines` its figures by board, from the newest run of the search. `rungs` are the blocks of each effort.
     `chosen` is by board the number of the trial that the search would take, None where no candidate is feasible there.
+    `rounds` are those that were finished. `command` is what goes on with the search.
     """
 
     search_id: str
@@ -160,3 +192,6 @@ class SearchRecord:
     rungs: tuple[int, ...] = ()
     chosen: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
     trials_planned: int = 0
+    rounds: tuple[SearchRound, ...] = ()
+    importances: tuple[SearchImportance, ...] = ()
+    command: str = ""

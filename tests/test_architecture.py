@@ -28,7 +28,7 @@ ONLY_IN = {
     "psycopg": set[str](),  # SQLAlchemy's driver: nothing of ours calls it
     "dbos": {"harness/engine.py"},
     "croniter": {"harness/cron.py"},
-    "optuna": {"harness/search/study.py"},
+    "optuna": {"harness/search/study.py", "harness/search/importance.py"},
     "jinja2": {"reports/page.py", "harness/web/pages.py"},
     "fastapi": {"harness/web/"},
     "starlette": {"harness/web/"},

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...reports.searchrecord import (
     Confirmation,
     SearchBoard,
     SearchConstraint,
+    SearchImportance,
     SearchMeasure,
     SearchObjective,
     SearchRecord,
+    SearchRound,
     SearchTrial,
     Stage,
 )
@@ -37,6 +40,8 @@ class About:
     baseline: str
     boards: tuple[Board, ...]
     confirmations: tuple[Confirmation, ...] = ()
+    importances: tuple[SearchImportance, ...] = ()
+    command: str = ""
 
 
 def search_record(known: Knowledge, about: About) -> SearchRecord:
@@ -64,6 +69,9 @@ def search_record(known: Knowledge, about: About) -> SearchRecord:
         rungs=spec.effort,
         chosen={board: chosen_on(known, board) for board in known.rules.boards},
         trials_planned=spec.trials,
+        rounds=tuple(_round(entry) for entry in known.rounds if entry["done"]),
+        importances=about.importances,
+        command=about.command,
     )
 
 
@@ -155,6 +163,16 @@ def _measure(board: str, figure: Figure) -> SearchMeasure:
         ci_low=figure.ci_low,
         ci_high=figure.ci_high,
         blocks=figure.blocks,
+    )
+
+
+def _round(entry: Mapping[str, Any]) -> SearchRound:
+    return SearchRound(
+        number=entry["number"],
+        rung=entry["rung"],
+        trials=tuple(entry["trials"]),
+        blocks=dict(entry["effort"]),
+        board_time_s=dict(entry.get("board_time_s", {})),
     )
 
 

@@ -15,7 +15,7 @@ from .forecasting import promise
 from .front import promoted
 from .knowledge import Knowledge
 from .lessons import lesson
-from .measurer import Candidate, Judged, Measurer, OnBoard, Round
+from .measurer import Candidate, Judged, Measurer, OnBoard, Round, RoundResult
 from .proposing import unseen
 from .scoring import failure, ruled_out, violations
 from .space import Proposal
@@ -152,6 +152,7 @@ class Search:
         candidates = tuple(self._candidate(self.known.states[number]) for number in entry["trials"])
         effort = {board: blocks for board, blocks in entry["effort"].items() if board in self.known.rules.boards}
         asked = Round(number=entry["number"], effort=effort, candidates=candidates)
+        seconds: dict[str, float] = {}
         if effort:
             self._telling.round(asked, entry["rung"])
             result = self._measurer.measure(asked)
@@ -160,7 +161,8 @@ class Search:
             for number in entry["trials"]:
                 found = {board: one for (trial, board), one in result.found.items() if trial == number}
                 self._book(self.known.states[number], found, rung)
-        self.known.rounds[-1] = {**entry, "done": True}
+            seconds = _occupied(result)
+        self.known.rounds[-1] = {**entry, "done": True, "board_time_s": seconds}
         self.known.write_rounds()
 
     def _book(self, state: TrialState, found: Mapping[str, OnBoard], rung: int) -> None:
@@ -193,3 +195,11 @@ class Search:
     def _candidate(self, state: TrialState) -> Candidate:
         recipe = self._spec.space.recipe(state.proposal)
         return Candidate(number=state.number, model=state.proposal.model, recipe=recipe)
+
+
+def _occupied(result: RoundResult) -> dict[str, float]:
+    """How long each board was busy with a round: the shares of its candidates together."""
+    seconds: dict[str, float] = {}
+    for (_, board), one in result.found.items():
+        seconds[board] = seconds.get(board, 0.0) + one.board_time_s
+    return seconds

@@ -1,4 +1,4 @@
-"""Records of searches as files: `.hilbench/searches/ID.json`."""
+"""Records of searches as files, each with its report beside it: `.hilbench/searches/ID.json` and `ID.html`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from ...reports.searchrecord import (
     PredictorError,
     SearchBoard,
     SearchConstraint,
+    SearchImportance,
     SearchMeasure,
     SearchObjective,
     SearchRecord,
+    SearchRound,
     SearchTrial,
 )
 from ..errors import NoSuchRunError
 from ..home import Home
+from ..reporting import write_text
 
 
 def write_record(record: SearchRecord, home: Home) -> Path:
@@ -28,6 +31,18 @@ def write_record(record: SearchRecord, home: Home) -> Path:
     path = home.folder / "searches" / f"{record.search_id}.json"
     write_atomically(path, (json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n").encode())
     return path
+
+
+def write_page(record: SearchRecord, path: Path) -> Path:
+    """Render the report of a search and put it in place in one step; returns its absolute path."""
+    from ...reports.searchpage import render_search
+
+    return write_text(path, render_search(record))
+
+
+def page_path(home: Home, search_id: str) -> Path:
+    """Where the report of a search is written unless the user names another place: beside its record."""
+    return home.folder / "searches" / f"{search_id}.html"
 
 
 def find_record(home: Home, word: str) -> SearchRecord:
@@ -58,6 +73,8 @@ def record_from(data: Mapping[str, Any]) -> SearchRecord:
     given["confirmations"] = tuple(_confirmation(one) for one in data["confirmations"])
     given["baselines"] = _measures(data["baselines"])
     given["rungs"] = tuple(data["rungs"])
+    given["rounds"] = tuple(_round(one) for one in data.get("rounds", ()))
+    given["importances"] = tuple(SearchImportance(**one) for one in data.get("importances", ()))
     return SearchRecord(**given)
 
 
@@ -65,6 +82,12 @@ def _trial(data: Mapping[str, Any]) -> SearchTrial:
     given = dict(data)
     given["measures"], given["run_ids"] = _measures(data["measures"]), tuple(data["run_ids"])
     return SearchTrial(**given)
+
+
+def _round(data: Mapping[str, Any]) -> SearchRound:
+    given = dict(data)
+    given["trials"] = tuple(data["trials"])
+    return SearchRound(**given)
 
 
 def _confirmation(data: Mapping[str, Any]) -> Confirmation:

@@ -18,6 +18,7 @@ from ..runlock import only_one
 from ..sources import Source, Sources, read, read_sources
 from ..store import now
 from .build import About, search_record
+from .importance import importances
 from .knowledge import Knowledge
 from .loop import Search
 from .onboards import BoardMeasurer
@@ -75,6 +76,8 @@ def search_plan(plan: Plan, home: Home, *, command: str, progress: Progress, tri
                 ended_at=now(),
                 baseline=plan.baseline,
                 boards=plan.boards,
+                importances=importances(known),
+                command=command,
             ),
         )
         path = write_record(record, home)

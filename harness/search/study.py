@@ -1,4 +1,4 @@
-"""The one file that knows Optuna.
+"""The file that lets Optuna propose, and the memory of a search.
 
 Optuna proposes from a study in memory. What it was asked and told is kept beside the search's own facts in one file
 (`studyfile.py`), and the study is built from it again when a search goes on. (Optuna's own database costs hundreds of
@@ -42,7 +42,7 @@ class Study:
         self._file = StudyFile(path)
         self._storage = optuna.storages.InMemoryStorage()
         self._study = _study(self._storage, len(spec.objectives))
-        self._distributions = _distributions(spec.space)
+        self._distributions = distributions(spec.space)
         self._live: dict[int, optuna.Trial] = {}
         self.told: set[int] = set()
         with self.reading():
@@ -81,9 +81,9 @@ class Study:
 
     def ask(self, place: Sequence[int], proposal: Proposal | None = None) -> tuple[int, Proposal]:
         """The study's next number, and what its sampler proposes at a place of the search, or the proposal given."""
-        with _quiet():
+        with quiet():
             if proposal is not None:
-                self._study.enqueue_trial(_parameters(self._spec.space, proposal))
+                self._study.enqueue_trial(parameters(self._spec.space, proposal))
             self._study.sampler = _sampler(self._spec, [self._seed, *place], self._distributions)
             trial = self._study.ask(self._distributions)
         self._live[trial.number] = trial
@@ -186,7 +186,7 @@ def _sampler(
             return Nsga2(seed=own, population_size=spec.population)
 
 
-def _distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
+def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
     """All parameters of a study: a choice where there is one, and the knobs of all templates.
 
     Each trial has them all, those of other templates too: only what every trial has is handed down by good ones.
@@ -218,7 +218,7 @@ def _value(knob: Knob, parameter: Any) -> Any:
     return json.loads(parameter) if isinstance(knob, Options) else knob.at(parameter)
 
 
-def _parameters(space: Space, proposal: Proposal) -> dict[str, Any]:
+def parameters(space: Space, proposal: Proposal) -> dict[str, Any]:
     """A proposal in the names and values of the study; what it leaves open the sampler fills in."""
     template = space.template(proposal.template)
     found: dict[str, Any] = {MODEL: proposal.model} if len(space.models) > 1 else {}
@@ -233,6 +233,6 @@ def _parameter(template: Template, key: str) -> str:
     return f"{template.name}: {key}"
 
 
-def _quiet() -> warnings.catch_warnings[None]:
+def quiet() -> warnings.catch_warnings[None]:
     """Optuna's warnings are for those who write against it; what a user must know is checked when the plan is read."""
     return warnings.catch_warnings(action="ignore")

@@ -1,4 +1,4 @@
-"""`hilbench report`: a run as one HTML file."""
+"""`hilbench report`: a run, or a search, as one HTML file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,42 @@ from ..console import emit, verb
 @click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the file.")
 @verb
 def report(run: str, *, inventory: Path | None, output: Path | None, as_json: bool) -> None:
-    """Write the report of a run as one HTML file."""
+    """Write the report of a run as one HTML file.
+
+    RUN is the id of a run, the beginning of one, `latest` (the newest run), or the id of a search.
+    """
+    from ..errors import NoSuchRunError
     from ..reporting import open_report, write_report
 
-    home, record, earlier = open_report(run, inventory)
+    try:
+        home, record, earlier = open_report(run, inventory)
+    except NoSuchRunError as error:
+        search_id, path = _of_search(run, inventory, output, no_run=error)
+        _tell({"search": search_id}, path, as_json=as_json)
+        return
     path = write_report(record, output or home.report(record.run_id), earlier)
+    _tell({"run": record.run_id}, path, as_json=as_json)
+
+
+def _of_search(word: str, inventory: Path | None, output: Path | None, *, no_run: Exception) -> tuple[str, Path]:
+    """The report of the search of that name; where there is none either, what was said of runs is said."""
+    from ...targets.inventory import find_inventory
+    from ..errors import NoSuchRunError
+    from ..home import find_home
+    from ..search.records import find_record, page_path, write_page
+
+    home = find_home(inventory or find_inventory(Path.cwd()))
+    try:
+        record = find_record(home, word) if word != "latest" else None
+    except NoSuchRunError:
+        record = None
+    if record is None:
+        raise no_run
+    return record.search_id, write_page(record, output or page_path(home, record.search_id))
+
+
+def _tell(what: dict[str, str], path: Path, *, as_json: bool) -> None:
     if as_json:
-        emit({"run": record.run_id, "report": str(path)})
+        emit({**what, "report": str(path)})
     else:
         click.echo(path)

@@ -32,6 +32,7 @@ def search(plan: Path, *, trials: int | None, inventory: Path | None, quiet: boo
     from ..log import open_log
     from ..plan import load_plan
     from ..progress import Progress
+    from ..search.records import page_path, write_page
     from ..search.searching import search_plan
     from ..selection import Boards
 
@@ -42,16 +43,17 @@ def search(plan: Path, *, trials: int | None, inventory: Path | None, quiet: boo
         for remark in loaded.remarks:
             progress.say(remark)
         result = search_plan(loaded, home, command=_command(), progress=progress, trials=trials)
-    _show(result, as_json=as_json)
+    page = write_page(result.record, page_path(home, result.record.search_id))
+    _show(result, page, as_json=as_json)
     return result.exit_code
 
 
-def _show(result: SearchResult, *, as_json: bool) -> None:
+def _show(result: SearchResult, page: Path, *, as_json: bool) -> None:
     from ..search.brief import search_brief
 
     record = result.record
     if as_json:
-        emit({"search": asdict(record), "record": str(result.path), "stopped": result.stopped})
+        emit({"search": asdict(record), "record": str(result.path), "report": str(page), "stopped": result.stopped})
         return
     click.echo(search_brief(record))
     click.echo()
@@ -59,6 +61,7 @@ def _show(result: SearchResult, *, as_json: bool) -> None:
         click.echo(f"{result.stopped}; `{_command()}` goes on with it and measures only what is missing.")
     click.echo(f"search: {record.search_id}")
     click.echo(f"record: {result.path}")
+    click.echo(f"report: {page}")
 
 
 def _command() -> str:

@@ -1,0 +1,82 @@
+"""A search as one HTML file that opens from disk, needs no network and no script; the same for the same record."""
+
+from __future__ import annotations
+
+from .page import fill
+from .searchanswers import dropped_lines, missing, search_answers
+from .searchclean import cleaned
+from .searchdrawing import shape
+from .searchdropped import dropped, stages
+from .searchfronts import board_parts
+from .searchimportance import importance_tables, objective_text
+from .searchrecord import SearchRecord
+from .searchtable import search_table
+from .searchtime import error_rows, time_rows
+from .searchwords import TERMS, brief, search_words_in
+from .wording import plural
+
+_KEY = (
+    ("chosen", "the search would take it"),
+    ("finalist", "finalist: full effort"),
+    ("front", "on the front"),
+    ("behind", "behind the front"),
+    ("out", "breaks a limit"),
+    ("base", "baseline"),
+)
+MOST_RUNS = 400
+
+
+def render_search(record: SearchRecord) -> str:
+    """The whole page as HTML text."""
+    known = cleaned(record)
+    parts = board_parts(known)
+    runs = sorted({run for trial in known.trials for run in trial.run_ids})
+    return fill(
+        "search.html.j2",
+        "search.css",
+        "report.js",
+        record=known,
+        name=brief(known.name),
+        state=state_text(known),
+        lede=lede(known),
+        answers=search_answers(known),
+        missing=missing(known),
+        dropped=dropped_lines(known),
+        kinds=dropped(known),
+        stages=stages(known),
+        timed=[part for part in parts if not part.emulated],
+        counted=[part for part in parts if part.emulated],
+        key=[(words, kind, shape(kind, 8, 8)) for kind, words in _KEY],
+        table=search_table(known),
+        importances=importance_tables(known),
+        times=time_rows(known),
+        errors=error_rows(known),
+        confirming=sorted({brief(one.run_id) for one in known.confirmations}),
+        runs=[brief(run) for run in runs[:MOST_RUNS]],
+        runs_left_out=max(0, len(runs) - MOST_RUNS),
+        objectives=[objective_text(one) for one in known.objectives],
+        constraints=[brief(one.written) for one in known.constraints],
+        command=brief(known.command, 400) or "hilbench search PLAN",
+        terms=TERMS,
+        words_in=search_words_in,
+    )
+
+
+def state_text(record: SearchRecord) -> str:
+    """What is to be known before anything else; empty for a search that reached its end."""
+    if record.state == "finished":
+        return ""
+    many = f"{len(record.trials)} of {record.trials_planned}" if record.trials_planned else str(len(record.trials))
+    word = "was interrupted" if record.state == "interrupted" else "is not finished"
+    return f"This search {word}: {many} candidates so far. The same command goes on with it."
+
+
+def lede(record: SearchRecord) -> str:
+    """How much was searched, for what, within which limits."""
+    goals = ", ".join(objective_text(one) for one in record.objectives) or "nothing"
+    limits = ", ".join(brief(one.written) for one in record.constraints)
+    finalists = sum(trial.stage == "finalist" for trial in record.trials)
+    return (
+        f"{plural(len(record.trials), 'candidate')} on {plural(len(record.boards), 'board')}, "
+        f"{plural(finalists, 'finalist')}. Wanted: {goals}. {f'Limits: {limits}.' if limits else 'No limit was set.'}"
+    )

@@ -1,0 +1,157 @@
+"""Every candidate of a search as a row of the table: what it was, how far it came, what is known of it; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .searchdropped import STAGES
+from .searchfronts import time_text
+from .searchgoals import cost_metric, figure
+from .searchrecord import SearchBoard, SearchMeasure, SearchRecord, SearchTrial
+from .searchwords import METRICS, amount, brief, parameter_text, shown
+from .units import MINUS, NARROW, NOT_MEASURED, signed_points
+
+MOST_ROWS = 1000
+_STAGE_WORDS = {"proposed": "proposed", "host": "this machine", "board": "board", "finalist": "finalist"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A figure in a table: the text, the lines below it, and what it is sorted by (None: not measured, last)."""
+
+    text: str
+    small: tuple[str, ...] = ()
+    key: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardColumns:
+    """What one board gave of a candidate; `foretold` is what its cost model expected beforehand."""
+
+    cost: Cell
+    memory: Cell
+    foretold: Cell
+    board_time: Cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRow:
+    """One candidate. `taken_on` are the boards for which the search would take it."""
+
+    number: int
+    model: str
+    recipe: str
+    parameters: str
+    stage: str
+    stage_key: float
+    rung: str
+    why: str
+    accuracy: Cell
+    change: Cell
+    size: Cell
+    boards: tuple[BoardColumns, ...]
+    taken_on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchTable:
+    """The rows, the heads of each board's columns (board, what is measured), and how many rows were left out."""
+
+    rows: tuple[SearchRow, ...]
+    heads: tuple[tuple[str, str], ...]
+    left_out: int
+
+
+def search_table(record: SearchRecord) -> SearchTable:
+    """All candidates by number; of more than MOST_ROWS those that came furthest."""
+    trials = list(record.trials)
+    if len(trials) > MOST_ROWS:
+        order = list(STAGES)
+        trials = sorted(trials, key=lambda t: (-order.index(t.stage), t.number))[:MOST_ROWS]
+        trials.sort(key=lambda t: t.number)
+    heads = tuple((brief(board.name, 40), METRICS[cost_metric(record, board)]) for board in record.boards)
+    rows = tuple(_row(record, trial) for trial in trials)
+    return SearchTable(rows=rows, heads=heads, left_out=len(record.trials) - len(rows))
+
+
+def _row(record: SearchRecord, trial: SearchTrial) -> SearchRow:
+    return SearchRow(
+        number=trial.number,
+        model=brief(trial.model, 40),
+        recipe=brief(trial.recipe),
+        parameters=brief(parameter_text(trial), 160),
+        stage=_STAGE_WORDS[trial.stage],
+        stage_key=list(STAGES).index(trial.stage) + (trial.rung or 0) / 100,
+        rung="" if trial.rung is None else f"rung {trial.rung}",
+        why=_why(record, trial),
+        accuracy=_plain("accuracy", trial.host_accuracy),
+        change=_change(trial),
+        size=_plain("size", None if trial.artifact_bytes is None else float(trial.artifact_bytes)),
+        boards=tuple(_columns(record, trial, board) for board in record.boards),
+        taken_on=tuple(brief(name, 40) for name, number in record.chosen.items() if number == trial.number),
+    )
+
+
+def _why(record: SearchRecord, trial: SearchTrial) -> str:
+    """What became of it: the sentence of the record, or what there is instead of one."""
+    if trial.dropped is not None:
+        return brief(trial.dropped, 240)
+    if trial.stage == "finalist":
+        return "on the front"
+    if trial.stage == "proposed":
+        return "not judged yet"
+    return "waits for more effort" if record.state != "finished" else "not dropped; no more effort was spent on it"
+
+
+def _columns(record: SearchRecord, trial: SearchTrial, board: SearchBoard) -> BoardColumns:
+    found = figure(trial, board.name, cost_metric(record, board))
+    memory = figure(trial, board.name, "memory")
+    spent_s = trial.board_time_s.get(board.name)
+    return BoardColumns(
+        cost=_missing() if found is None else _measured(found),
+        memory=_plain("memory", None if memory is None else memory.value),
+        foretold=_foretold(record, trial, board, found),
+        board_time=Cell(text="none") if spent_s is None else Cell(text=time_text(spent_s), key=spent_s),
+    )
+
+
+def _measured(one: SearchMeasure) -> Cell:
+    found = shown(one.metric, one.value, one.ci_low, one.ci_high)
+    unit = "process" if one.metric == "instructions" else "block"
+    many = f"{one.blocks} {unit}{'' if one.blocks == 1 else 'es' if unit == 'process' else 's'}"
+    if found is None:
+        return Cell(text=amount(one.metric, one.value), small=(many,), key=one.value)
+    return Cell(text=found.text, small=(found.interval or "no interval", many), key=one.value)
+
+
+def _foretold(record: SearchRecord, trial: SearchTrial, board: SearchBoard, measured: SearchMeasure | None) -> Cell:
+    """The forecast, and how far it was off; sorted by the error."""
+    foretold = trial.predicted.get(board.name)
+    if foretold is None:
+        return Cell(text="not foretold")
+    metric = cost_metric(record, board)
+    found = shown(metric, foretold, 0.99 * foretold, 1.01 * foretold)  # no more digits than a forecast can have
+    text = amount(metric, foretold) if found is None else found.text
+    if measured is None or trial.same_as is not None:
+        return Cell(text=text, small=("not measured",))
+    off = foretold / measured.value - 1
+    sign = "+" if off >= 0 else MINUS
+    return Cell(text=text, small=(f"{sign}{abs(100 * off):.1f}{NARROW}%",), key=abs(off))
+
+
+def _change(trial: SearchTrial) -> Cell:
+    """The change of accuracy against the baseline: what was lost is below zero."""
+    if trial.drop_pp is None:
+        return _missing()
+    small: tuple[str, ...] = ()
+    if trial.drop_low_pp is not None and trial.drop_high_pp is not None:
+        small = (f"{signed_points(-trial.drop_high_pp / 100)} to {signed_points(-trial.drop_low_pp / 100)}",)
+    return Cell(text=signed_points(-trial.drop_pp / 100), small=small, key=-trial.drop_pp)
+
+
+def _plain(metric: str, value: float | None) -> Cell:
+    return _missing() if value is None else Cell(text=amount(metric, value), key=value)
+
+
+def _missing() -> Cell:
+    return Cell(text=NOT_MEASURED)
