@@ -76,7 +76,7 @@ class Search:
         for rung in range(1, len(self._spec.effort)):
             wanted = self._promoted(rung)
             if wanted:
-                self._open_round(wanted[: self._spec.batch], rung=rung)
+                self._open_round(wanted, rung=rung)  # all together: they are compared with each other
                 return True
         return False
 

@@ -31,6 +31,14 @@ class TableBoard:
     block_s: float = 0.0
     once_s: float = 0.0
 
+    def blocks(self, effort: int) -> int:
+        """How many blocks of those asked for the table has."""
+        return min(effort, max((len(values) for values in self.metrics.values()), default=0))
+
+    def spent_s(self, effort: int) -> float:
+        """The time that so many blocks took, those that the table lacks apart."""
+        return self.once_s + self.block_s * self.blocks(effort)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableEntry:
@@ -65,7 +73,11 @@ class TableMeasurer:
         return Judged(failed="the table does not have it") if entry is None else entry.judged
 
     def measure(self, asked: Round) -> RoundResult:
-        """What the boards gave in their first blocks. What a round costs besides is shared by its candidates."""
+        """What the boards gave in their first blocks.
+
+        What a round costs besides is shared by its candidates: opening, the baseline, and its blocks again as the A/A
+        control.
+        """
         time.sleep(self._pause_s)
         run_id = f"replayed-{asked.number}"
         found: dict[tuple[int, str], OnBoard] = {}
@@ -76,7 +88,7 @@ class TableMeasurer:
                 baselines[model, board] = _figures(base, base, effort)
                 mine = [candidate for candidate in asked.candidates if candidate.model == model]
                 opening_s = self._table.opening_s.get(board, 0.0)
-                shared_s = (opening_s + base.once_s + 2 * base.block_s * effort) / len(mine)  # twice: the A/A control
+                shared_s = (opening_s + base.spent_s(effort) + base.block_s * base.blocks(effort)) / len(mine)
                 for candidate in mine:
                     one = self._table.entries[model, candidate.recipe.name].boards[board]
                     found[candidate.number, board] = OnBoard(
@@ -85,7 +97,7 @@ class TableMeasurer:
                         figures=_figures(one, base, effort) if one.state == OK else (),
                         effort=effort,
                         run_id=run_id,
-                        board_time_s=shared_s + one.once_s + one.block_s * effort,
+                        board_time_s=shared_s + one.spent_s(effort),
                     )
         return RoundResult(found=found, baselines=baselines)
 

@@ -44,7 +44,7 @@ class SearchSpec:
     effort: tuple[int, ...]
 
     def blocks(self, rung: int, *, emulated: bool) -> int:
-        """Blocks of a rung. On an emulated board: one process at first, as counts hardly vary, then the protocol's."""
+        """Blocks of a rung. On an emulated board: one process, as counts hardly vary; the protocol's for finalists."""
         if not emulated:
             return self.effort[rung]
-        return 1 if rung == 0 and len(self.effort) > 1 else EMULATED.blocks
+        return EMULATED.blocks if rung == len(self.effort) - 1 else 1

@@ -1,15 +1,16 @@
-"""What the closed loop is worth: hypervolume and board time against random search and against measuring everything, over
-a table in which every candidate was measured (`search_table.json.gz`, see `measure_search_table.py`); and its overhead.
+"""What the closed loop is worth, beside random search and beside measuring everything, and what it costs itself.
 
-Board time is the measured seconds of the table; nothing of the table is known to a search before it asked for it. Not
-part of `make test`: five seeds take a minute, and the overhead is timed.
+It searches a table in which every candidate was measured (`search_table.json.gz`, by `measure_search_table.py`). Board
+time is the measured seconds of that table; a search knows nothing of it before it asked. Not part of `make test`: five
+seeds of three samplers take minutes, and the overhead is timed.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -18,10 +19,10 @@ from statistics import median
 import pytest
 from hilbench.harness.plan import Plan, load_plan
 from hilbench.harness.search.build import is_finalist
-from hilbench.harness.search.front import clearly_dominates, front, near_front
+from hilbench.harness.search.front import Scores, front
 from hilbench.harness.search.knowledge import Knowledge
 from hilbench.harness.search.loop import Search
-from hilbench.harness.search.measurer import Candidate, Round
+from hilbench.harness.search.measurer import OK, Candidate, Round
 from hilbench.harness.search.proposing import unseen
 from hilbench.harness.search.replay import Table, TableEntry, TableMeasurer, read_table
 from hilbench.harness.search.scoring import Rules
@@ -34,9 +35,14 @@ from hilbench.reports.hypervolume import hypervolume
 
 HERE = Path(__file__).parent
 SEEDS = range(1, 6)
-RANDOM_TRIALS = 32  # random search's full budget: so many candidates at full effort
+RANDOM_TRIALS = 16  # random search's full budget: so many of the space's 50 candidates at full effort
 LEAST_SAVING, LONGEST_TRIAL_S = 3.0, 2.0
 Point = tuple[float, ...]
+
+
+def show(line: str) -> None:
+    """Show a figure: these are run by `make bench`, to be read."""
+    sys.stdout.write(f"\n{line}\n")
 
 
 @cache
@@ -51,11 +57,19 @@ def table() -> Table:
     return read_table(HERE / "search_table.json.gz")
 
 
+@cache
+def boards() -> Mapping[str, bool]:
+    """The boards of the table: name -> whether it is emulated."""
+    base = table().entries[plan().models[0].name, table().baseline]
+    return {board.name: board.emulated for board in plan().boards if board.name in base.boards}
+
+
 def spec(**changes: object) -> SearchSpec:
-    """The plan's search, changed."""
+    """The plan's search, changed. What a board is asked for that the table lacks is left out."""
     found = plan().search
     assert found is not None
-    return replace(found, **changes)  # pyright: ignore[reportArgumentType]
+    objectives = tuple(one for one in found.objectives if one.board is None or one.board in boards())
+    return replace(found, **{"objectives": objectives, **changes})  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +82,7 @@ class Moment:
 
 def searching(path: Path, asked: SearchSpec, seed: int, measured: Table | None = None) -> Search:
     """A search over the table."""
-    rules = Rules(spec=asked, boards={board.name: board.emulated for board in plan().boards})
+    rules = Rules(spec=asked, boards=boards())
     study = Study(path, asked, seed=seed)
     known = Knowledge(rules, study)
     return Search(known, study, TableMeasurer(measured or table()), Telling(lambda _: None), seed=seed)
@@ -112,7 +126,7 @@ def random_moments(seed: int, *, host_first: bool) -> list[Moment]:
                 continue
             files.add(entry.judged.artifact_sha256)
             batch.append(Candidate(number=len(drawn), model=point.model, recipe=recipe))
-        effort = {board.name: asked.blocks(0, emulated=board.emulated) for board in plan().boards}
+        effort = {board: asked.blocks(0, emulated=emulated) for board, emulated in boards().items()}
         given = measurer.measure(Round(number=0, effort=effort, candidates=tuple(batch))).found.values()
         spent_s += math.fsum(one.board_time_s for one in given)
         chosen += [one.recipe.name for one in batch]
@@ -132,17 +146,26 @@ def point_of(recipe: str) -> Point:
     model = plan().models[0].name
     entry, base = table().entries[model, recipe], table().entries[model, table().baseline]
     ratios = [
-        math.log(median(entry.boards[board].metrics[metric]) / median(base.boards[board].metrics[metric]))
-        for metric, board in (("latency", "this-machine"), ("instructions", "emulated-a76"))
+        math.log(
+            median(entry.boards[one.board].metrics[one.metric]) / median(base.boards[one.board].metrics[one.metric])
+        )
+        for one in spec().objectives
+        if one.board is not None
     ]
     return (*ratios, entry.judged.drop or 0.0)
 
 
+def usable(recipe: str) -> bool:
+    """Whether it keeps the limits and every board gave figures of it."""
+    entry = table().entries[plan().models[0].name, recipe]
+    return keeps_limits(entry) and all(one.state == OK for one in entry.boards.values())
+
+
 def volume(recipes: Iterable[str]) -> float:
     """The space between the baseline and those of some candidates that keep the limits: in percentage points."""
-    kept = [one for one in recipes if keeps_limits(table().entries[plan().models[0].name, one])]
+    points = [point_of(one) for one in recipes if usable(one)]
     limit = next(one.value for one in spec().limits if one.metric == "drop")
-    return 100 * hypervolume([point_of(one) for one in kept], (0.0, 0.0, limit + 1e-9))
+    return 100 * hypervolume(points, (*(0.0 for _ in boards()), limit + 1e-9))
 
 
 def volume_at(found: Sequence[Moment], seconds: float) -> float:
@@ -171,11 +194,82 @@ def test_half_of_random_searchs_board_time_is_enough(sampler: str, tmp_path: Pat
                 volume(spared[-1].recipes),
             )
         )
-        shown = ", ".join(f"{value / in_the_end():.1%}" for value in rows[-1])
-        print(f"\n{sampler}, seed {seed}: {shown} of the whole space's; random takes {budget_s:.0f} s")
-    half, plain_all, half_spared, spared_all = (median(column) for column in zip(*rows, strict=True))
-    print(
-        f"{sampler}, medians: the loop in half the time {half / in_the_end():.1%}, random {plain_all / in_the_end():.1%}; "
-        f"against random search that the host spares: {half_spared / in_the_end():.1%}, {spared_all / in_the_end():.1%}"
+    half, plain_all, half_spared, spared_all = (median(column) / in_the_end() for column in zip(*rows, strict=True))
+    show(
+        f"{sampler}, of the whole space's hypervolume, medians of {len(rows)} seeds: {half:.1%} in half of random "
+        f"search's time, random {plain_all:.1%}; where the host spares random search what it can: {half_spared:.1%} in "
+        f"half of its time, random {spared_all:.1%}"
     )
     assert half >= plain_all
+
+
+def everything(path: Path) -> tuple[Search, float]:
+    """Every different file measured at full effort in one round: its search, and the seconds that boards spent."""
+    known = searching(path, spec(effort=(spec().effort[-1],), limits=(), trials=10_000, batch=10_000), seed=1)
+    moments(known)
+    return known, board_time_s(known)
+
+
+def test_cheap_stages_and_halving_spare_two_thirds_of_the_board_time(tmp_path: Path) -> None:
+    whole, full_s = everything(tmp_path / "whole.sqlite")
+    judge = Knowledge(
+        Rules(spec=spec(), boards=whole.known.rules.boards), Study(tmp_path / "whole.sqlite", spec(), seed=1)
+    )
+    truth = judge.feasible_scores()
+    numbers = {state.recipe: number for number, state in judge.states.items()}
+    savings: list[float] = []
+    for seed in SEEDS:
+        search = searching(tmp_path / f"{seed}.sqlite", spec(trials=10_000), seed)
+        spent_s = moments(search)[-1].board_time_s
+        own = {s.recipe for s in search.known.states.values() if s.same_as is None and is_finalist(search.known, s)}
+        finalists = {numbers[recipe] for recipe in own} & truth.keys()
+        savings.append(full_s / spent_s)
+        missed = [number for number in front(truth) - finalists if not stood_for(truth, number, finalists)]
+        show(
+            f"seed {seed}: {spent_s:.0f} of {full_s:.0f} s, {savings[-1]:.1f} times less; {len(finalists)} finalists; "
+            f"{len(front(truth) & finalists)} of the {len(front(truth))} on the front of everything are among them, "
+            f"{len(missed)} have nobody in their place within the intervals"
+        )
+        assert not missed
+    show(f"median: {median(savings):.1f} times less board time than everything at full effort")
+    assert median(savings) >= LEAST_SAVING
+
+
+def stood_for(truth: Mapping[int, Scores], number: int, finalists: Iterable[int]) -> bool:
+    """Whether a finalist is, within the intervals of full effort, no worse than a candidate in any objective."""
+    mine = truth[number]
+    return any(all(x.low <= y.high for x, y in zip(truth[n], mine, strict=True)) for n in finalists)
+
+
+def test_a_trial_costs_less_than_two_seconds_of_its_own_when_there_are_a_thousand(tmp_path: Path) -> None:
+    """1,000 trials of different files over a table; nothing is compressed or measured, so all of it is the search's."""
+    space = Space(models=("digits",), templates=(parse_template([WIDE, INT8]),))
+    measured = stretched(space)
+    search = searching(tmp_path / "s.sqlite", spec(space=space, trials=1000, limits=()), 1, measured)
+    begun = last = time.perf_counter()
+    hundreds: list[float] = []
+    while search.step():
+        if len(search.known.states) >= 100 * (len(hundreds) + 1):
+            now = time.perf_counter()
+            hundreds.append((now - last) / 100)
+            last = now
+    each_s = (time.perf_counter() - begun) / 1000
+    show(f"{each_s:.3f} s a trial; by hundreds: {', '.join(f'{one:.3f}' for one in hundreds)}")
+    assert len(search.known.states) == 1000
+    assert max(each_s, *hundreds) < LONGEST_TRIAL_S
+
+
+WIDE = {"prune-channels": {"ratio": {"from": 0.001, "to": 0.8, "step": 0.001}}}
+INT8 = {"int8-static": {"activation": {"any": ["u8", "s8"]}, "per_channel": {"any": [True, False]}}}
+
+
+def stretched(space: Space) -> Table:
+    """A table of a larger space: its entries are those of the measured one over and over, each a file of its own."""
+    known = [entry for entry in table().entries.values() if entry.judged.failed is None and entry.boards]
+    base = table().entries["digits", table().baseline]
+    entries = {("digits", table().baseline): base}
+    for number, point in enumerate(space.points()):
+        entry = known[number % len(known)]
+        name = space.recipe(point).name
+        entries["digits", name] = replace(entry, judged=replace(entry.judged, artifact_sha256=name))
+    return Table(baseline=table().baseline, entries=entries, opening_s=table().opening_s)
