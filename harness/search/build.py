@@ -97,7 +97,7 @@ def _foretold(known: Knowledge, state: TrialState) -> str | None:
     rival = known.forecaster.beaten_by(state, known.feasible_scores())
     if rival is None:
         return None
-    return f"not measured: foretold to be behind trial {rival} in every objective, by more than forecasts were ever off"
+    return f"not measured: foretold behind trial {rival} in every objective, beyond nine in ten errors of the forecasts"
 
 
 def _behind(known: Knowledge, state: TrialState) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ...reports.searchrecord import PredictorError
@@ -16,12 +16,16 @@ from .state import TrialState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecaster:
-    """The fitted cost models by board, each for the metric that its board is asked for first."""
+    """The fitted cost models by board, each for the metric that its board is asked for first.
+
+    `families` are the models and templates of which a candidate was measured.
+    """
 
     rules: Rules
     models: Mapping[str, Model]
     candidates: Mapping[str, int]
     references: References
+    families: Collection[tuple[str, str]]
 
     def predicted(self, state: TrialState) -> dict[str, float]:
         """What each board would measure of a candidate, in the unit of that board's metric."""
@@ -51,9 +55,12 @@ class Forecaster:
         return tuple(self._score(state, objective, predicted) for objective in self.rules.spec.objectives)
 
     def beaten_by(self, state: TrialState, measured: Mapping[int, Scores]) -> int | None:
-        """The measured candidate that would beat another one in every objective, were it measured; None as long as
-        there is none, or no board knows enough to foretell anything."""
-        foretold = self.scores(state) if self.models else None
+        """The measured candidate that would beat another one in every objective, were it measured.
+
+        None where there is none, and where none of its kind was measured: what is new may be as no model foretells.
+        """
+        known = self.models and (state.proposal.model, state.proposal.template) in self.families
+        foretold = self.scores(state) if known else None
         return None if foretold is None else beaten_by(foretold, measured)
 
     def _score(self, state: TrialState, objective: Objective, predicted: Mapping[str, float]) -> Score:
@@ -75,7 +82,7 @@ class Forecaster:
     def _on_board(self, board: str, value: float, objective: Objective) -> Score:
         first = (self.rules.spec.space.models[0], board, objective.metric)
         shift = math.log(self.references.get(first, 1.0)) if objective.worst else 0.0
-        doubt = math.log1p(self.models[board].worst_error)  # as far off as it ever was
+        doubt = math.log1p(self.models[board].wide_error)
         centre = math.log(value) - shift
         return Score(value=centre, low=centre - doubt, high=centre + doubt)
 
@@ -97,7 +104,8 @@ def forecaster(rules: Rules, states: Iterable[TrialState], references: Reference
         model = fit(rows, values)
         if model is not None:
             models[board], counts[board] = model, len(rows)
-    return Forecaster(rules=rules, models=models, candidates=counts, references=references)
+    families = {(state.proposal.model, state.proposal.template) for state in known if state.measured}
+    return Forecaster(rules=rules, models=models, candidates=counts, references=references, families=families)
 
 
 def beaten_by(foretold: Scores, measured: Mapping[int, Scores]) -> int | None:
