@@ -13,8 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from hilbench.harness.assemble import assemble
 from hilbench.harness.home import Home
@@ -26,7 +30,7 @@ from hilbench.harness.search.onboards import BoardMeasurer
 from hilbench.harness.search.replay import Table, TableBoard, TableEntry, write_table
 from hilbench.harness.selection import Boards
 from hilbench.harness.store import RunRow, Store
-from hilbench.reports.record import Record
+from hilbench.reports.record import RunRecord, TrialKind
 from hilbench.reports.summary import CellSummary, summarize
 
 NAME = "table"
@@ -92,13 +96,14 @@ def measure(plan: Plan, home: Home, board: str, judged: dict[str, Judged]) -> No
 
 
 def table(plan: Plan, home: Home, judged: dict[str, Judged]) -> Table:
-    """The table of what the runs of all boards gave. A file that several recipes make stands there for each of them."""
+    """The table of what the finished runs gave. A file that several recipes make stands there for each of them."""
     found: dict[str, dict[str, TableBoard]] = {}  # file -> board -> figures
     opening: dict[str, float] = {}
     for number, board in enumerate(plan.boards):
         store = Store.open(home.database_url)
-        row = next(row for row in store.runs() if row.plan_name == f"{NAME}.r{number}" and row.state == "finished")
-        opening[board.name] = _add(found, store, row, board.name)
+        rows = [row for row in store.runs() if row.plan_name == f"{NAME}.r{number}" and row.state == "finished"]
+        if rows:
+            opening[board.name] = _add(found, store, rows[0], board.name)
         store.close()
     model = plan.models[0].name
     recipes = [plan.baseline, *(one.recipe.name for one in candidates(plan))]
@@ -110,24 +115,31 @@ def table(plan: Plan, home: Home, judged: dict[str, Judged]) -> Table:
 
 
 def _add(found: dict[str, dict[str, TableBoard]], store: Store, row: RunRow, board: str) -> float:
-    """Add what one run gave; returns how long it took before the first process began, in seconds."""
+    """Add what one run gave; returns how long the board took to open, in seconds."""
     record = assemble(store, row)
-    times = next(one for one in spent(store.notes(row.run_id)) if one.subject == board)
-    processes = sum(_processes(one, len(one.trials) + len(one.twin_trials)) for one in record.records)
-    each_s = times.seconds["measure"] / processes
+    phases = next(one for one in spent(store.notes(row.run_id)) if one.subject == board).seconds
+    processes = sum(len(one.trials) + len(one.twin_trials) + 1 for one in record.records)  # one judged the outputs
+    even_s, sent_s = phases["measure"] / processes, phases["deploy"] / len(record.records)
+    lasted = _lasted(record)
     for cell in summarize(record).cells:
         if cell.record.artifact is not None:
-            found.setdefault(cell.record.artifact.sha256, {})[board] = _figures(cell, each_s)
-    return round(times.total_s - times.seconds.get("wait", 0.0) - times.seconds["measure"], 3)
+            times = {kind: even_s if cell.record.emulated else lasted[kind] for kind in lasted}
+            found.setdefault(cell.record.artifact.sha256, {})[board] = _figures(cell, times, sent_s)
+    return round(phases["open"] + phases["provide"], 3)
 
 
-def _processes(record: Record, trials: int) -> int:
-    """How many processes a cell took: those that were kept, and one that judged the accuracy."""
-    return trials + (record.accuracy is not None)
+def _lasted(record: RunRecord) -> dict[TrialKind, float]:
+    """How long a process of a kind took, from its beginning to the next one's, in seconds: medians of all cells."""
+    trials = sorted((t for one in record.records for t in (*one.trials, *one.twin_trials)), key=lambda t: t.started_at)
+    began = [datetime.fromisoformat(trial.started_at).timestamp() for trial in trials]
+    found: dict[TrialKind, list[float]] = {}
+    for trial, (start, end) in zip(trials, pairwise(began), strict=False):
+        found.setdefault(trial.kind, []).append(end - start)
+    return {kind: median(seconds) for kind, seconds in found.items()}
 
 
-def _figures(cell: CellSummary, each_s: float) -> TableBoard:
-    """A cell as the table has it. The time of its run is shared evenly by its processes."""
+def _figures(cell: CellSummary, times: Mapping[TrialKind, float], sent_s: float) -> TableBoard:
+    """A cell as the table has it. What judged its outputs is taken to have lasted as long as what read its memory."""
     if not cell.ok:
         return TableBoard(state=cell.record.outcome.value, reason=cell.record.reason)
     metrics: dict[str, tuple[float, ...]] = {}
@@ -137,8 +149,9 @@ def _figures(cell: CellSummary, each_s: float) -> TableBoard:
         )
     if cell.memory is not None and cell.memory.peak_bytes:
         metrics["memory"] = (float(cell.memory.peak_bytes),)
-    once = _processes(cell.record, len(cell.record.trials)) - len(cell.by_block)
-    return TableBoard(metrics=metrics, block_s=round(each_s, 3), once_s=round(once * each_s, 3))
+    block_s = times[TrialKind.COUNT if cell.record.emulated else TrialKind.LATENCY]
+    once_s = sent_s + 2 * times[TrialKind.MEMORY]
+    return TableBoard(metrics=metrics, block_s=round(block_s, 3), once_s=round(once_s, 3))
 
 
 def _effort(plan: Plan, board: str) -> int:
