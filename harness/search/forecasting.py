@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...reports.searchrecord import PredictorError
-from .front import Score, Scores, behind, clearly_dominates, exactly
+from .front import Score, Scores, behind, dominates, exactly
 from .predict import Model, features, fit
 from .scoring import References, Rules, board_score, primary_metric
 from .spec import Objective
@@ -109,10 +109,33 @@ def forecaster(rules: Rules, states: Iterable[TrialState], references: Reference
 
 
 def beaten_by(foretold: Scores, measured: Mapping[int, Scores]) -> int | None:
-    """The first measured candidate that is better in every objective, the errors of forecasts allowed for."""
-    return next((number for number, other in sorted(measured.items()) if clearly_dominates(other, foretold)), None)
+    """The first measured candidate that it is foretold to beat in nothing, and that beats it beyond doubt somewhere."""
+    return next((number for number, other in sorted(measured.items()) if _beats(other, foretold)), None)
+
+
+def _beats(other: Scores, foretold: Scores) -> bool:
+    pairs = list(zip(other, foretold, strict=True))
+    return all(x.value <= y.value for x, y in pairs) and any(x.high < y.low for x, y in pairs)
 
 
 def promise(foretold: Scores, measured: list[Scores]) -> float:
     """How far behind the measured ones it would be: 0 = on the front. Less is to be measured earlier."""
     return behind(foretold, measured) or -sum(-score.value for score in foretold)
+
+
+def by_counting(states: Sequence[TrialState]) -> list[TrialState]:
+    """The most promising first as long as no board knows: by how many others are better in all that the host knows.
+
+    That is multiply-accumulates, bytes and the accuracy lost; what was not counted counts as nothing gained.
+    """
+    known = {state.number: _counted(state) for state in states}
+    ahead = {number: sum(dominates(other, mine) for other in known.values()) for number, mine in known.items()}
+    return sorted(states, key=lambda state: (ahead[state.number], state.number))
+
+
+def _counted(state: TrialState) -> Scores:
+    judged = state.judged
+    macs = None if judged is None or judged.costs is None else judged.costs.get("macs")
+    size = None if judged is None else judged.artifact_bytes
+    drop = None if judged is None else judged.drop
+    return tuple(exactly(math.inf if one is None else float(one)) for one in (macs, size, drop))

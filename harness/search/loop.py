@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...compression.errors import RecipeError
-from .forecasting import promise
+from .forecasting import by_counting, promise
 from .front import promoted
 from .knowledge import Knowledge
 from .lessons import lesson
@@ -23,6 +23,7 @@ from .state import TrialState
 from .study import Study
 from .telling import Telling
 
+_POOL = 3  # judged candidates, in batches, of which the most promising batch is measured: judging takes no board's time
 _ASKS = 3  # how often the sampler may repeat itself before chance decides
 
 
@@ -59,12 +60,9 @@ class Search:
     def _go_on(self) -> bool:
         """Ask for candidates until there is a batch of promising ones; what is hopeless to the end is not measured."""
         batch, waiting = self._spec.batch, self.known.waiting()
-        fresh = sum(state.number > self.known.asked_until for state in waiting)
         asks = len(self.known.seen) < self._spec.trials and not self._exhausted
-        if asks and fresh < batch:
-            return self._propose()
         first = self._promising(waiting)
-        if not first and asks:
+        if asks and len(first) < _POOL * batch:
             return self._propose()
         if first:
             self._open_round(first[:batch], rung=0)
@@ -96,11 +94,15 @@ class Search:
         """
         models, measured = self.known.forecaster, self.known.feasible_scores()
         if not models.models or not measured:
-            return list(waiting)
+            return sorted(by_counting(waiting), key=self._misses)
         rivals = list(measured.values())
         kept = [state for state in waiting if state.boards or models.beaten_by(state, measured) is None]
         foretold = {s.number: found for s in kept if (found := models.scores(s)) is not None}
-        return sorted(kept, key=lambda s: (promise(foretold[s.number], rivals), s.number))
+        return sorted(kept, key=lambda s: (self._misses(s), promise(foretold[s.number], rivals), s.number))
+
+    def _misses(self, state: TrialState) -> bool:
+        """Whether a limit is missed by what the host measured, if within the doubt: such a one is measured last."""
+        return any(missed > 0 for missed in violations(self.known.rules, state).values())
 
     def _propose(self) -> bool:
         """Take down the next candidate. Where the sampler repeats itself, one is drawn from what was not seen yet."""

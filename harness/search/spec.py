@@ -42,9 +42,10 @@ class SearchSpec:
     batch: int
     population: int
     effort: tuple[int, ...]
+    processes: int = EMULATED.blocks  # of finalists on emulated boards
 
     def blocks(self, rung: int, *, emulated: bool) -> int:
-        """Blocks of a rung. On an emulated board: one process, as counts hardly vary; the protocol's for finalists."""
+        """Blocks of a rung. On an emulated board: one process, as counts hardly vary; all of them for finalists."""
         if not emulated:
             return self.effort[rung]
-        return EMULATED.blocks if rung == len(self.effort) - 1 else 1
+        return self.processes if rung == len(self.effort) - 1 else 1
