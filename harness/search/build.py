@@ -94,7 +94,7 @@ def is_finalist(known: Knowledge, state: TrialState) -> bool:
 
 def _foretold(known: Knowledge, state: TrialState) -> str | None:
     """Why no board was asked, where the cost models left no hope."""
-    rival = known.forecaster.beaten_by(state, known.feasible_scores())
+    rival = known.rival(state)
     if rival is None:
         return None
     return f"not measured: foretold behind trial {rival} in every objective, beyond nine in ten errors of the forecasts"

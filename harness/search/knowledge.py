@@ -42,6 +42,7 @@ class Knowledge:
         self._scores: dict[int, Scores | None] = {}
         self._standing: dict[int, _Standing] = {}
         self._forecaster: Forecaster | None = None
+        self._rivals: dict[int, int | None] = {}
         for state in self.states.values():
             self._index(state)
 
@@ -57,8 +58,10 @@ class Knowledge:
         self._index(state)
         self._scores.pop(state.number, None)
         self._standing.pop(state.number, None)
+        self._rivals.pop(state.number, None)
         if state.boards:
             self._forecaster = None
+            self._rivals.clear()
         return state
 
     def write_rounds(self) -> None:
@@ -80,6 +83,12 @@ class Knowledge:
         if self._forecaster is None:
             self._forecaster = forecaster(self.rules, self.states.values(), self.references)
         return self._forecaster
+
+    def rival(self, state: TrialState) -> int | None:
+        """The measured trial that leaves another one no hope, as far as the cost models know; None where it has hope."""
+        if state.number not in self._rivals:
+            self._rivals[state.number] = self.forecaster.beaten_by(state, self.feasible_scores())
+        return self._rivals[state.number]
 
     def scores(self, number: int) -> Scores | None:
         """The scores of a trial's own figures."""

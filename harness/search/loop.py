@@ -96,7 +96,7 @@ class Search:
         if not models.models or not measured:
             return sorted(by_counting(waiting), key=self._misses)
         rivals = list(measured.values())
-        kept = [state for state in waiting if state.boards or models.beaten_by(state, measured) is None]
+        kept = [state for state in waiting if state.boards or self.known.rival(state) is None]
         foretold = {s.number: found for s in kept if (found := models.scores(s)) is not None}
         return sorted(kept, key=lambda s: (self._misses(s), promise(foretold[s.number], rivals), s.number))
 
