@@ -85,7 +85,7 @@ class Knowledge:
         return self._forecaster
 
     def rival(self, state: TrialState) -> int | None:
-        """The measured trial that leaves another one no hope, as far as the cost models know; None where it has hope."""
+        """The measured trial that leaves another one no hope, as far as the cost models know; None where none does."""
         if state.number not in self._rivals:
             self._rivals[state.number] = self.forecaster.beaten_by(state, self.feasible_scores())
         return self._rivals[state.number]
