@@ -4,7 +4,7 @@ PYTHON ?= python3
 BOARD ?=
 export YES PYTHON
 
-.PHONY: demo demo-lean test test-faults test-rail check bench format clean
+.PHONY: demo demo-lean demo-ship test test-faults test-rail check bench format clean
 
 demo:
 	@sh scripts/setup.sh $(if $(BOARD),board,demo)
@@ -14,6 +14,14 @@ demo:
 demo-lean:
 	@sh scripts/setup.sh lean
 	@.venv/bin/hilbench run plans/lean.yaml --new
+
+# One command from a model to a folder for each board, ship/BOARD/: a budget for an emulated board, one for this machine.
+demo-ship:
+	@sh scripts/setup.sh ship
+	@.venv/bin/hilbench ship models/digits/digits.onnx --data models/digits/digits-test.npz \
+	  --boards emulated-a76 --boards this-machine --trials 6 --finalists 2 --licence Apache-2.0 \
+	  --budget "drop<=1pp" --budget "instructions<=2.2M on emulated-a76, size<=400kB on emulated-a76" \
+	  --budget "p95<=30ms on this-machine, memory<=96MiB on this-machine"
 
 # A process more than processors, as tests often wait for a board; a file stays in one process, with its fixtures, and
 # the files begin in the order of tests/conftest.py, not with those of the most tests.

@@ -137,8 +137,8 @@ def refuse_overlap(one: Dataset, other: Dataset, *, roles: tuple[str, str] = ("c
 
     `roles` says in the sentence what the two are for.
     """
-    held_out = set(_sample_hashes(other))
-    shared = sum(digest in held_out for digest in _sample_hashes(one))
+    held_out = set(sample_hashes(other))
+    shared = sum(digest in held_out for digest in sample_hashes(one))
     if shared:
         raise ModelError(
             f"{shared} of the {len(one)} {roles[0]} samples in {one.name} are also among the "
@@ -146,7 +146,8 @@ def refuse_overlap(one: Dataset, other: Dataset, *, roles: tuple[str, str] = ("c
         )
 
 
-def _sample_hashes(dataset: Dataset) -> list[bytes]:
+def sample_hashes(dataset: Dataset) -> list[bytes]:
+    """What each sample is known by: the same image gives the same hash, stored as bytes or as fractions of 255."""
     columns = [_comparable(key, dataset.arrays[key]) for key in sorted(dataset.arrays)]
     return [hashlib.sha256(b"".join(column[i].tobytes() for column in columns)).digest() for i in range(len(dataset))]
 

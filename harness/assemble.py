@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..reports.collecting import without_collection
 from ..reports.record import FIGURE_KINDS, Accuracy, ArtifactFacts, Budget, Outcome, Record, RunRecord, Trial
 from ..reports.stateflags import AS_SHIPPED
 from .answers import unpacked
-from .blocks import TWIN, counting_trials
+from .blocks import TWIN, SpoiltBlocks, counting_trials, spoilt_blocks
 from .damaged import DAMAGED, Damaged
 from .energy import with_energy
 from .errors import StoreError
@@ -45,6 +46,7 @@ class _Ledger:
         return None if note is None else note.facts
 
 
+@without_collection()
 def assemble(store: Store, run: RunRow) -> RunRecord:
     """The whole run as records. A cell of which the store lost something is an error that says so; the rest counts.
 
@@ -66,9 +68,10 @@ def assemble(store: Store, run: RunRow) -> RunRecord:
     spoilt: dict[str, Spoilt] = {}
     for board in boards:
         mine = [(c, f) for c, b, f in cells if b == board]
-        counting |= _counting(mine, by_cell, newest)
         theirs = [trial for cell, _ in mine for name in (cell, cell + TWIN) for trial in by_cell.get(name, ())]
-        spoilt[board] = spoilt_on(theirs, alive_cells(mine, newest))
+        alive, found = alive_cells(mine, newest), spoilt_blocks(theirs)
+        counting |= _counting(mine, theirs, alive, found)
+        spoilt[board] = spoilt_on(theirs, alive, found)
     ledger = _Ledger(newest=newest, trials=counting, spoilt=spoilt, lost=lost)
     records = tuple(_record(run, cell, board, facts, ledger) for cell, board, facts in cells)
     plan: Facts = run.facts["plan"]
@@ -173,15 +176,13 @@ def alive_cells(cells: Sequence[tuple[str, Facts]], newest: Mapping[tuple[str, s
 
 
 def _counting(
-    cells: Sequence[tuple[str, Facts]], by_cell: Mapping[str, Sequence[Trial]], newest: Mapping[tuple[str, str], Note]
+    cells: Sequence[tuple[str, Facts]], trials: Sequence[Trial], alive: Collection[str], spoilt: SpoiltBlocks
 ) -> dict[str, Sequence[Trial]]:
-    names = [name for cell, _ in cells for name in (cell, cell + TWIN)]
-    trials = [trial for name in names for trial in by_cell.get(name, ())]
     emulated = bool(cells and cells[0][1]["emulated"])
     kept: defaultdict[str, list[Trial]] = defaultdict(list)
-    for trial in counting_trials(trials, alive=alive_cells(cells, newest), emulated=emulated):
+    for trial in counting_trials(trials, alive=alive, emulated=emulated, spoilt=spoilt):
         kept[trial.cell_id].append(trial)
-    return {name: kept[name] for name in names}
+    return {name: kept[name] for cell, _ in cells for name in (cell, cell + TWIN)}
 
 
 def _record(run: RunRow, cell: str, board: str, facts: Facts, ledger: _Ledger) -> Record:

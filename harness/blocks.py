@@ -160,12 +160,14 @@ def missing_blocks(
     return tuple(result)
 
 
-def counting_trials(trials: Sequence[Trial], *, alive: Collection[str], emulated: bool) -> list[Trial]:
+def counting_trials(
+    trials: Sequence[Trial], *, alive: Collection[str], emulated: bool, spoilt: SpoiltBlocks | None = None
+) -> list[Trial]:
     """The trials that count: on real boards those of whole blocks (and memory), on emulated ones all.
 
-    Of a process that ran twice (resumed at the same place) the first counts.
+    Of a process that ran twice (resumed at the same place) the first counts. `spoilt` is as in `whole_blocks`.
     """
-    whole = whole_blocks(trials, alive)
+    whole = whole_blocks(trials, alive, spoilt)
     seen: set[tuple[str, str, int]] = set()
     result: list[Trial] = []
     for trial in sorted(trials, key=lambda t: (t.cell_id, t.kind, t.block, t.attempt)):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..reports.language import Language
 from ..reports.pick import choices
 from ..reports.record import Outcome, RunRecord
 from ..reports.summary import summarize
@@ -128,12 +129,12 @@ def end_state(store: Store, run: RunRow) -> str:
     return "incomplete" if waiting else "finished"
 
 
-def conclude(store: Store, home: Home, run_id: str, state: str) -> RunResult:
+def conclude(store: Store, home: Home, run_id: str, state: str, language: Language = Language.ENGLISH) -> RunResult:
     """Settle the state of a run that ended and write its report."""
     store.set_state(run_id, state, ended=True)
     with phase(store, run_id, "report"):
         record = assemble(store, store.run(run_id))
-        report = write_report(record, home.report(run_id), run_before(store, record))
+        report = write_report(record, home.report(run_id), run_before(store, record), language)
     times = tuple(spent(store.notes(run_id)))
     return RunResult(record=record, report=report, exit_code=exit_code(record), times=times)
 

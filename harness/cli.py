@@ -25,6 +25,7 @@ from .verbs import (
     schema,
     search,
     serve,
+    ship,
     trend,
     worker,
 )
@@ -66,6 +67,7 @@ for _verb in (
     run.run,
     optimize.optimize,
     search.search,
+    ship.ship,
     compress.compress,
     report.report,
     compare.compare,

@@ -143,6 +143,10 @@ class BudgetFile(Strict):
     instructions: Annotated[float, Field(gt=0)] | None = Field(
         default=None, description="Per inference, on emulated boards."
     )
+    latency_median_ms: Annotated[float, Field(gt=0)] | None = None
+    energy_mj: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Millijoules of one inference, on boards with a power meter."
+    )
 
 
 class PlanFile(MeasureKeys):

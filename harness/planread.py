@@ -251,6 +251,8 @@ def _bounds(budget: BudgetFile) -> dict[str, float | int | None]:
         "accuracy_drop": scaled(budget.accuracy_drop_pp, 0.01),
         "latency_p95_ns": scaled(budget.latency_p95_ms, 1e6),
         "memory_peak_bytes": None if budget.memory_peak_mib is None else int(budget.memory_peak_mib * 2**20),
-        "artifact_bytes": None if budget.artifact_kb is None else int(budget.artifact_kb * 1000),
+        "artifact_bytes": None if budget.artifact_kb is None else round(budget.artifact_kb * 1000),
         "instructions": budget.instructions,
+        "latency_median_ns": scaled(budget.latency_median_ms, 1e6),
+        "energy_j": scaled(budget.energy_mj, 1e-3),
     }

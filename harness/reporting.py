@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from ..reports.language import Language
 from ..reports.record import RunRecord
 from ..targets.inventory import find_inventory
 from .assemble import assemble
@@ -33,11 +34,13 @@ def open_store(home: Home, *, say: Say) -> Store:
     return Store.open(home.database_url, say=say)
 
 
-def write_report(record: RunRecord, path: Path, earlier: RunRecord | None = None) -> Path:
+def write_report(
+    record: RunRecord, path: Path, earlier: RunRecord | None = None, language: Language = Language.ENGLISH
+) -> Path:
     """Render the report, with what changed since an `earlier` run if that is given, and put it in place in one step."""
     from ..reports.page import render
 
-    return write_text(path, render(record, earlier))
+    return write_text(path, render(record, earlier, language))
 
 
 def run_before(store: Store, run: RunRecord) -> RunRecord | None:

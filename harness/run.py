@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
+from ..reports.language import Language
 from ..targets.board import Board
 from ..targets.open import machine_of, shares_this_machine
 from .boardjob import RunContext
@@ -31,10 +32,11 @@ def run_plan(
     command: str,
     progress: Progress,
     tell: Callable[[Event], None] = lambda _: None,
+    language: Language = Language.ENGLISH,
 ) -> RunResult:
     """Run a plan to its end, or go on with its newest unfinished run unless `new`. A run of the queue is left to it.
 
-    `tell` hears of its end, and of boards that are put into quarantine.
+    `tell` hears of its end, and of boards that are put into quarantine. The report is written in `language`.
     """
     campaign = ready(plan, home, command=command)
     store = Store.open(home.database_url, say=progress.say)
@@ -49,13 +51,19 @@ def run_plan(
         else:
             store.set_state(run_id, "running", ended=False)
             progress.say(f"going on with run {run_id}")
-        result = _carry_out(store, store.run(run_id), campaign, home, progress, tell)
+        result = _carry_out(store, store.run(run_id), campaign, home, progress, tell, language)
         tell(end_event(result.record, result.exit_code, result.report))
         return result
 
 
 def _carry_out(
-    store: Store, run: RunRow, campaign: Campaign, home: Home, progress: Progress, tell: Callable[[Event], None]
+    store: Store,
+    run: RunRow,
+    campaign: Campaign,
+    home: Home,
+    progress: Progress,
+    tell: Callable[[Event], None],
+    language: Language,
 ) -> RunResult:
     try:
         context = RunContext(
@@ -73,7 +81,7 @@ def _carry_out(
         state = end_state(store, run)
     except (KeyboardInterrupt, Interrupted):
         state = "interrupted"
-    return conclude(store, home, run.run_id, state)
+    return conclude(store, home, run.run_id, state, language)
 
 
 def _measure_all(context: RunContext, cells: Sequence[Cell]) -> None:

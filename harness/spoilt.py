@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..reports.language import plural
 from ..reports.record import Trial
-from ..reports.wording import plural
-from .blocks import MOST_ATTEMPTS, hopeless_blocks, spoilt_blocks, whole_blocks
+from .blocks import MOST_ATTEMPTS, SpoiltBlocks, hopeless_blocks, spoilt_blocks, whole_blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +18,12 @@ class Spoilt:
     given_up: Mapping[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
 
 
-def spoilt_on(trials: Sequence[Trial], alive: Collection[str]) -> Spoilt:
-    """The blocks of one board; `trials` are all of its cells' and twins', those that do not count included."""
-    spoilt = spoilt_blocks(trials)
+def spoilt_on(trials: Sequence[Trial], alive: Collection[str], spoilt: SpoiltBlocks | None = None) -> Spoilt:
+    """The blocks of one board; `trials` are all of its cells' and twins', those that do not count included.
+
+    `spoilt` is what `spoilt_blocks` says of them, where the caller knows it.
+    """
+    spoilt = spoilt_blocks(trials) if spoilt is None else spoilt
     whole = whole_blocks(trials, alive, spoilt)
     repeated = {block: why for (block, _), why in sorted(spoilt.items()) if block in whole}
     return Spoilt(repeated=repeated, given_up=hopeless_blocks(spoilt, whole))

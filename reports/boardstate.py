@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from .language import listed, mark, tr
 from .record import FIGURE_KINDS, Record
 
-_CLOCKS = {"cpu_freq_min_khz": "lowest", "cpu_freq_max_khz": "highest"}
+_CLOCKS = {"cpu_freq_min_khz": mark("lowest clock {span} MHz"), "cpu_freq_max_khz": mark("highest clock {span} MHz")}
 
 
 def board_state(records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
@@ -19,20 +20,20 @@ def board_state(records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
     )
     if not timed:
         return ()
-    ends = (("before the first block", timed[0].state_before), ("after the last block", timed[-1].state_after))
-    told = ((when, ", ".join(_words(state))) for when, state in ends)
+    ends = ((tr("before the first block"), timed[0].state_before), (tr("after the last block"), timed[-1].state_after))
+    told = ((when, listed(_words(state))) for when, state in ends)
     return tuple((when, words) for when, words in told if words)
 
 
 def _words(state: Mapping[str, Any]) -> Iterator[str]:
     governors = state.get("governor") or []
     if governors:
-        yield f"governor {', '.join(dict.fromkeys(map(str, governors)))}"
-    for name, word in _CLOCKS.items():
+        yield tr("governor {governors}", governors=listed(dict.fromkeys(map(str, governors))))
+    for name, sentence in _CLOCKS.items():
         limits = state.get(name) or []
         if limits:
             spans = dict.fromkeys(f"{limit / 1000:.0f}" for limit in limits)
-            yield f"{word} clock {', '.join(spans)} MHz"
+            yield tr(sentence, span=listed(spans))
     zones: Mapping[str, float] = state.get("temperature_c") or {}
     if zones:
         hottest = max(zones, key=lambda zone: zones[zone])

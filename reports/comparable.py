@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from .language import listed, mark, tr
 from .record import FIGURE_KINDS, Record, Trial
 from .stateflags import AS_SHIPPED, CONTROLLED
 
@@ -33,16 +34,17 @@ def why_not_comparable(candidate: Record, baseline: Record, *, across_settings: 
 
 def _reasons(candidate: Record, baseline: Record, across_settings: bool) -> Iterator[str]:
     if candidate.emulated is not baseline.emulated:
-        yield "one was counted on an emulated board, the other timed on a real one"
+        yield tr("one was counted on an emulated board, the other timed on a real one")
     if candidate.board != baseline.board:
-        yield f"they ran on different boards ({candidate.board}, {baseline.board})"
+        yield tr("they ran on different boards ({boards})", boards=listed((candidate.board, baseline.board)))
     if candidate.profile not in (AS_SHIPPED, CONTROLLED):
-        yield f"the profile of the board was {candidate.profile}"
+        yield tr("the profile of the board was {profile}", profile=candidate.profile)
     if candidate.profile != baseline.profile:
-        yield f"they were measured in different profiles ({candidate.profile}, {baseline.profile})"
+        profiles = listed((candidate.profile, baseline.profile))
+        yield tr("they were measured in different profiles ({profiles})", profiles=profiles)
     if not across_settings and settings_key(candidate) != settings_key(baseline):
-        yield "they were run with different settings"
-    for name, record in (("candidate", candidate), ("baseline", baseline)):
+        yield tr("they were run with different settings")
+    for name, record in ((mark("candidate"), candidate), (mark("baseline"), baseline)):
         yield from _not_as_declared(name, record)
         yield from _other_bytes(name, record)
     yield from _versions(candidate, baseline)
@@ -55,21 +57,33 @@ def _not_as_declared(name: str, record: Record) -> Iterator[str]:
         for setting, wanted in declared:
             used = trial.used.get(setting)
             if wanted is not None and used is not None and used != wanted:
-                yield f"the {name} ran with {setting.replace('_', ' ')} {used}, not with {wanted} as declared"
+                yield tr(
+                    "the {candidate} ran with {setting} {used}, not with {wanted} as declared",
+                    candidate=tr(name),
+                    setting=setting.replace("_", " "),
+                    used=used,
+                    wanted=wanted,
+                )
         used = trial.used.get("providers")
         if asked and used is not None and list(used)[: len(asked)] != list(asked):
-            yield f"the {name} ran on {', '.join(used)}, not on {', '.join(asked)} as declared"
+            yield tr(
+                "the {candidate} ran on {used}, not on {wanted} as declared",
+                candidate=tr(name),
+                used=listed(used),
+                wanted=listed(asked),
+            )
 
 
 def _other_bytes(name: str, record: Record) -> Iterator[str]:
     deployed = record.artifact.sha256 if record.artifact else None
     judged = record.accuracy.artifact_sha256 if record.accuracy else None
     if deployed is not None and judged is not None and judged != deployed:
-        yield f"the accuracy of the {name} was judged on another file than the one deployed"
+        yield tr("the accuracy of the {candidate} was judged on another file than the one deployed", candidate=tr(name))
     for trial in _measured(record):
         ran = trial.used.get("model_sha256")
         if ran is not None and deployed is not None and ran != deployed:
-            yield f"the board ran another file of the {name} than the one whose accuracy was judged"
+            text = mark("the board ran another file of the {candidate} than the one whose accuracy was judged")
+            yield tr(text, candidate=tr(name))
 
 
 def _versions(candidate: Record, baseline: Record) -> Iterator[str]:
@@ -81,7 +95,10 @@ def _versions(candidate: Record, baseline: Record) -> Iterator[str]:
                 versions.setdefault(record.runtime, set()).add(str(trial.used["runtime_version"]))
     for runtime, found in versions.items():
         if len(found) > 1:
-            yield f"they ran in different versions of {runtime} ({', '.join(sorted(found))})"
+            versions_found = listed(sorted(found))
+            yield tr(
+                "they ran in different versions of {runtime} ({versions})", runtime=runtime, versions=versions_found
+            )
 
 
 def _measured(record: Record) -> list[Trial]:

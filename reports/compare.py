@@ -15,6 +15,7 @@ from .comparable import settings_key
 from .comparechanges import Change, accuracy_change, count_change, energy_change, memory_change
 from .comparetimes import TimePair, judge_time_pairs, time_pair
 from .context import Difference, board_context, context_differences, judged_data
+from .language import mark, tr
 from .record import Outcome, Record, RunRecord
 from .stateflags import AS_SHIPPED, CONTROLLED
 from .summary import CellSummary, RunSummary, summarize
@@ -158,19 +159,22 @@ def _cause(same_file: bool | None, context: tuple[Difference, ...]) -> Cause:
 
 def why_no_work(earlier: CellSummary, later: CellSummary) -> str | None:
     """Why the work of a cell cannot be compared between two runs; None where it can."""
-    for name, cell in (("earlier", earlier), ("later", later)):
+    for name, cell in ((mark("earlier"), earlier), (mark("later"), later)):
         if cell.record.outcome is not Outcome.OK:
-            return f"its outcome in the {name} run is {cell.record.outcome}"
+            text = mark("its outcome in the {run} run is {outcome}")
+            return tr(text, run=tr(name), outcome=tr(cell.record.outcome.value))
         if not cell.by_block:
-            return f"nothing was measured in the {name} run"
+            return tr("nothing was measured in the {run} run", run=tr(name))
         if cell.record.profile not in (AS_SHIPPED, CONTROLLED):
-            return f"the profile of the board was {cell.record.profile} in the {name} run"
+            text = mark("the profile of the board was {profile} in the {run} run")
+            return tr(text, profile=cell.record.profile, run=tr(name))
     if earlier.record.profile != later.record.profile:
-        return f"the board's profile was {earlier.record.profile} first and {later.record.profile} then"
+        profiles = (earlier.record.profile, later.record.profile)
+        return tr("the board's profile was {first} first and {then} then", first=profiles[0], then=profiles[1])
     if earlier.record.emulated is not later.record.emulated:
-        return "one was counted on an emulated board, the other timed on a real one"
+        return tr("one was counted on an emulated board, the other timed on a real one")
     if earlier.instructions and later.instructions and earlier.instructions.source != later.instructions.source:
-        return "the two were counted by different sources"
+        return tr("the two were counted by different sources")
     return None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .drop import accuracy_drop
+from .language import mark, tr
 from .record import Accuracy
 from .summary import CellSummary
 from .units import percent, points
@@ -100,7 +101,7 @@ def count_change(earlier: CellSummary, later: CellSummary, noise: float) -> Chan
     threshold = max(COUNT_MARGIN, noise, relative_range(a), relative_range(b))
     word, note = ChangeWord.INCONCLUSIVE, None
     if min(len(a), len(b)) < LEAST_PROCESSES:
-        note = f"a run has fewer than {LEAST_PROCESSES} processes"
+        note = tr("a run has fewer than {least} processes", least=LEAST_PROCESSES)
     elif high < 1 - threshold:
         word = ChangeWord.LESS_WORK
     elif low > 1 + threshold:
@@ -108,7 +109,8 @@ def count_change(earlier: CellSummary, later: CellSummary, noise: float) -> Chan
     elif max(1 - low, high - 1) <= max(COUNT_MARGIN, noise):
         word = ChangeWord.EQUIVALENT
     else:
-        note = f"the difference is not larger than what separates processes (±{percent(threshold, 2)})"
+        text = mark("the difference is not larger than what separates processes (±{margin})")
+        note = tr(text, margin=percent(threshold, 2))
     assert earlier.work is not None
     assert later.work is not None
     return Change(
@@ -143,14 +145,15 @@ def accuracy_change(
     if a is None or b is None:
         return Change.without("accuracy", _unjudged(a, b), before, after)
     if a.metric != b.metric:
-        return Change.without("accuracy", f"judged by {a.metric} first and by {b.metric} then", before, after)
+        note = tr("judged by {first} first and by {then} then", first=a.metric, then=b.metric)
+        return Change.without("accuracy", note, before, after)
     if data[0] is not None and data[1] is not None and data[0] != data[1]:
-        return Change.without("accuracy", "judged on another test set (its hash differs)", before, after)
+        return Change.without("accuracy", tr("judged on another test set (its hash differs)"), before, after)
     # The same answers by the same file on as many images: nobody has exchanged the images.
     known = None not in data or (same_file and a.host_right is not None and a.host_right == b.host_right)
     drop = accuracy_drop(_paired(b, paired=known), _paired(a, paired=known))
     if drop is None or (drop.on_board_images and not same_seed):
-        return Change.without("accuracy", "judged on other images of the test set", before, after)
+        return Change.without("accuracy", tr("judged on other images of the test set"), before, after)
     change = Change(
         metric="accuracy",
         word=ChangeWord.INCONCLUSIVE,
@@ -168,17 +171,17 @@ def accuracy_change(
 def _accuracy_word(change: Change, *, unchanged: bool) -> Change:
     low, high = change.low, change.high
     if unchanged:
-        return replace(change, word=ChangeWord.EQUIVALENT, note="the same file gave the same answers")
+        return replace(change, word=ChangeWord.EQUIVALENT, note=tr("the same file gave the same answers"))
     if low is None or high is None:
-        return replace(change, note="this metric has no interval")
+        return replace(change, note=tr("this metric has no interval"))
     if low >= -ACCURACY_MARGIN and high <= ACCURACY_MARGIN:
         return replace(change, word=ChangeWord.EQUIVALENT)
     if high < 0:
         return replace(change, word=ChangeWord.WORSE)
     if low > 0:
         return replace(change, word=ChangeWord.BETTER)
-    span = f"{points(low)} to {points(high)}"
-    return replace(change, harmless=low >= -ACCURACY_MARGIN, note=f"the interval of the change is {span}")
+    note = tr("the interval of the change is {low} to {high}", low=points(low), high=points(high))
+    return replace(change, harmless=low >= -ACCURACY_MARGIN, note=note)
 
 
 def _paired(accuracy: Accuracy, *, paired: bool) -> Accuracy:
@@ -188,8 +191,10 @@ def _paired(accuracy: Accuracy, *, paired: bool) -> Accuracy:
 
 def _unjudged(a: Accuracy | None, b: Accuracy | None) -> str:
     if a is None and b is None:
-        return "accuracy was judged in neither run"
-    return f"accuracy was not judged in the {'earlier' if a is None else 'later'} run"
+        return tr("accuracy was judged in neither run")
+    if a is None:
+        return tr("accuracy was not judged in the earlier run")
+    return tr("accuracy was not judged in the later run")
 
 
 def memory_change(earlier: CellSummary, later: CellSummary) -> Change:
@@ -197,7 +202,7 @@ def memory_change(earlier: CellSummary, later: CellSummary) -> Change:
     before = earlier.memory.peak_bytes if earlier.memory else None
     after = later.memory.peak_bytes if later.memory else None
     if before is None or after is None:
-        return Change.without("memory_bytes", _missing("memory", before, after), before, after)
+        return Change.without("memory_bytes", _missing(mark("memory"), before, after), before, after)
     allowed = max(MEMORY_MARGIN * before, MEMORY_LEAST_BYTES)
     word = ChangeWord.EQUIVALENT
     if abs(after - before) > allowed:
@@ -209,7 +214,7 @@ def memory_change(earlier: CellSummary, later: CellSummary) -> Change:
         later=after,
         size=after / before,
         margin=allowed / before,
-        note=None if word is ChangeWord.EQUIVALENT else "from one process in each run, so without an interval",
+        note=None if word is ChangeWord.EQUIVALENT else tr("from one process in each run, so without an interval"),
     )
 
 
@@ -221,13 +226,15 @@ def energy_change(earlier: CellSummary, later: CellSummary) -> Change:
     a, b = earlier.energy, later.energy
     before, after = (None if figure is None else figure.total_j for figure in (a, b))
     if a is None or b is None or before is None or after is None:
-        return Change.without("energy_j", _missing("energy", before, after), before, after)
+        return Change.without("energy_j", _missing(mark("energy"), before, after), before, after)
     if (a.meter, a.site, a.scope) != (b.meter, b.site, b.scope):
-        return Change.without("energy_j", f"metered by {a.name} first and by {b.name} then", before, after)
+        note = tr("metered by {first} first and by {then} then", first=a.name, then=b.name)
+        return Change.without("energy_j", note, before, after)
     parts = [(figure.uncertainty_j or 0.0) / joules for figure, joules in ((a, before), (b, after))]
     ratio, half = after / before, math.hypot(*parts)
     low, high = ratio * (1 - half), ratio * (1 + half)
-    word, note = ChangeWord.INCONCLUSIVE, f"a change must exceed the meters' uncertainty of ±{percent(half)}"
+    word = ChangeWord.INCONCLUSIVE
+    note = tr("a change must exceed the meters' uncertainty of ±{uncertainty}", uncertainty=percent(half))
     if low > 1 or high < 1:
         word, note = ChangeWord.MORE if low > 1 else ChangeWord.LESS, None
     if low >= 1 - ENERGY_MARGIN and high <= 1 + ENERGY_MARGIN:
@@ -248,5 +255,7 @@ def energy_change(earlier: CellSummary, later: CellSummary) -> Change:
 
 def _missing(what: str, before: float | None, after: float | None) -> str:
     if before is None and after is None:
-        return f"{what} was measured in neither run"
-    return f"{what} was not measured in the {'earlier' if before is None else 'later'} run"
+        return tr("{figure} was measured in neither run", figure=tr(what))
+    if before is None:
+        return tr("{figure} was not measured in the earlier run", figure=tr(what))
+    return tr("{figure} was not measured in the later run", figure=tr(what))

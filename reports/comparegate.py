@@ -14,8 +14,9 @@ from enum import StrEnum
 from .compare import BoardComparison, CellPair, RunComparison
 from .comparechanges import Change, Regressed
 from .comparewords import change_text, pair_name
+from .language import clauses, mark, plural, tr
 from .pick import checks
-from .wording import bound_text, bounded, plural
+from .wording import bound_text, bounded
 
 
 class Condition(StrEnum):
@@ -82,7 +83,7 @@ def _judge(comparison: RunComparison, condition: Condition, any_context: bool) -
         if found:
             return Judgement(condition=condition, answer=answer, sentences=_sentences(found))
     if not findings:
-        none = ("no cell has figures in both runs",)
+        none = (tr("no cell has figures in both runs"),)
         return Judgement(condition=condition, answer=Regressed.UNKNOWN, sentences=none)
     return Judgement(condition=condition, answer=Regressed.NO, sentences=())
 
@@ -93,7 +94,11 @@ def _sentences(findings: Sequence[_Finding]) -> tuple[str, ...]:
     for finding in findings:
         cells.setdefault(finding.text, []).append(finding.cell)
     return tuple(
-        f"{plural(len(names), 'cell')}: {text}" if len(names) > MANY else f"{'; '.join(names)}: {text}"
+        tr(
+            "{cells}: {finding}",
+            cells=plural(len(names), "cell") if len(names) > MANY else clauses(names),
+            finding=text,
+        )
         for text, names in cells.items()
     )
 
@@ -104,7 +109,9 @@ def _lost(comparison: RunComparison) -> Iterator[_Finding]:
         for pair in board.pairs:
             record = pair.later.record
             if pair.earlier.ok and not pair.later.ok:
-                text = f"was ok and is {record.outcome} now{f' ({record.reason})' if record.reason else ''}"
+                text = tr("was ok and is {outcome} now", outcome=tr(record.outcome.value))
+                if record.reason:
+                    text = f"{text} ({record.reason})"
                 yield _Finding(answer=Regressed.UNKNOWN, cell=pair_name(board, pair), text=text)
 
 
@@ -123,8 +130,9 @@ def _finding(board: BoardComparison, pair: CellPair, condition: Condition, any_c
     change = _CHANGES[condition](pair)
     answer, text = change.regressed, change_text(change)
     if answer is Regressed.YES and board.context and condition in _BLAMES_CONTEXT and not any_context:
-        differences = "; ".join(difference.text for difference in board.context)
-        answer, text = Regressed.UNKNOWN, f"{text}, but the circumstances differ too ({differences})"
+        differences = clauses(difference.text for difference in board.context)
+        but = mark("{finding}, but the circumstances differ too ({differences})")
+        answer, text = Regressed.UNKNOWN, tr(but, finding=text, differences=differences)
     return _Finding(answer=answer, cell=pair_name(board, pair), text=text)
 
 

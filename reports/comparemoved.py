@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from .compare import RunComparison
 from .comparechanges import Change, ChangeWord, Regressed
-from .comparewords import cause_text, context_text, drift_text, pair_name, size_text, summary_text
+from .comparewords import cause_text, context_text, drift_text, pair_name, size_text, summary_text, word_text
+from .language import listed, mark, tr
 
 MOST_LINES = 20  # the page of `hilbench compare` has them all
 _TITLES = {
-    "latency_ns": "time:",
-    "instructions": "work:",
-    "accuracy": "accuracy",
-    "memory_bytes": "memory:",
-    "energy_j": "energy:",
+    "latency_ns": mark("time:"),
+    "instructions": mark("work:"),
+    "accuracy": mark("accuracy"),
+    "memory_bytes": mark("memory:"),
+    "energy_j": mark("energy:"),
 }
 
 
@@ -56,9 +57,15 @@ def _moved(comparison: RunComparison) -> Iterator[str]:
         for pair in board.pairs:
             clear = [c for c in pair.changes if c.regressed is Regressed.YES or is_better(c)]
             if clear:
-                words = ", ".join(f"{_TITLES[c.metric]} {c.word.value.replace('-', ' ')} {size_text(c)}" for c in clear)
+                words = listed(map(_clear, clear))
                 cause = cause_text(board, pair)
-                yield f"{pair_name(board, pair)}: {words}{f'; {cause}' if cause else ''}."
+                text = mark("{cell}: {changes}; {cause}.") if cause else mark("{cell}: {changes}.")
+                yield tr(text, cell=pair_name(board, pair), changes=words, cause=cause)
+
+
+def _clear(change: Change) -> str:
+    title = tr(_TITLES[change.metric])
+    return tr("{figure} {word} {size}", figure=title, word=word_text(change), size=size_text(change))
 
 
 def is_better(change: Change) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .compare import BoardComparison, CellPair, RunComparison
+from .compare import BoardComparison, CellPair, RunComparison, compare_runs
 from .comparechanges import Change, Regressed
-from .comparegate import Judgement
+from .comparegate import Condition, Judgement, judge
 from .comparemoved import is_better, moved
 from .comparewords import cause_text, context_text, drift_text, size_text, summary_text, value_text
+from .language import Language, mark, speaking, tr
 from .page import fill
-from .record import Outcome
+from .record import Outcome, RunRecord
 from .sparks import Scale, interval, ratio_scale
 from .verdict import Verdict, Word
 from .wording import name
@@ -53,8 +54,22 @@ class BoardSection:
     drift: str
 
 
+def comparison_page(
+    earlier: RunRecord,
+    later: RunRecord,
+    conditions: Sequence[Condition] = (),
+    *,
+    any_context: bool = False,
+    language: Language = Language.ENGLISH,
+) -> str:
+    """Two runs compared, judged and written down in one language."""
+    with speaking(language):
+        comparison = compare_runs(earlier, later)
+        return render_comparison(comparison, judge(comparison, conditions, any_context=any_context))
+
+
 def render_comparison(comparison: RunComparison, judgements: Sequence[Judgement] = ()) -> str:
-    """The whole page as HTML text; the same text for the same runs."""
+    """The whole page as HTML text, in the language that is spoken, as the comparison is; the same for the same runs."""
     return fill(
         "compare.html.j2",
         "compare.css",
@@ -87,8 +102,8 @@ def _row(board: BoardComparison, pair: CellPair, scale: Scale, *, metered: bool)
     work = pair.work
     return CellRow(
         label=name(pair.later, [other.later for other in board.pairs]),
-        outcome="" if outcomes == (Outcome.OK, Outcome.OK) else f"{outcomes[0].value} → {outcomes[1].value}",
-        file={None: "not known", True: "the same", False: "another"}[pair.same_file],
+        outcome="" if outcomes == (Outcome.OK, Outcome.OK) else f"{tr(outcomes[0].value)} → {tr(outcomes[1].value)}",
+        file={None: mark("not known"), True: mark("the same"), False: mark("another")}[pair.same_file],
         work=_figure(work),
         drawing=interval(_as_verdict(work), scale) if work.ratio is not None else "",
         others=tuple(_figure(change) for change in others),

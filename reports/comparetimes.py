@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .comparechanges import Change, ChangeWord
+from .language import tr
 from .statistics import ALPHA, holm
 from .units import percent
 from .verdict import TIME_MARGIN
@@ -90,9 +91,9 @@ def _alone(pair: TimePair) -> tuple[Change, float]:
 
 def _unproven(change: Change, p: float, comparisons: int) -> Change:
     if change.low is None:
-        note = "a run has fewer than two processes, so its spread is unknown"
+        note = tr("a run has fewer than two processes, so its spread is unknown")
     elif p <= ALPHA:
-        note = f"clear alone, but not as one of {comparisons} comparisons"
+        note = tr("clear alone, but not as one of {number} comparisons", number=comparisons)
     else:
-        note = f"the interval reaches across the margin of ±{percent(change.margin)}"
+        note = tr("the interval reaches across the margin of {margin}", margin=f"±{percent(change.margin)}")
     return replace(change, word=ChangeWord.INCONCLUSIVE, note=note)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from .compare import BoardComparison, Cause, CellPair, RunComparison
 from .comparechanges import Change, ChangeWord
 from .joules import joules
+from .language import clauses, listed, mark, tr
 from .units import NOT_MEASURED, duration, instruction_count, memory, percent, ratio, signed_points
 from .wording import amount_text, name
 
 _CAUSES = {
-    Cause.MODEL: "the file differs and the circumstances are the same, so it is the model",
-    Cause.CONTEXT: "the file is the same and the circumstances differ, so it is not the model",
-    Cause.BOTH: "both the file and the circumstances differ, so neither can be blamed alone",
-    Cause.NEITHER: (
+    Cause.MODEL: mark("the file differs and the circumstances are the same, so it is the model"),
+    Cause.CONTEXT: mark("the file is the same and the circumstances differ, so it is not the model"),
+    Cause.BOTH: mark("both the file and the circumstances differ, so neither can be blamed alone"),
+    Cause.NEITHER: mark(
         "the file and all recorded circumstances are the same, so it is the board or something that is not recorded"
     ),
 }
@@ -21,13 +22,14 @@ _QUIET = (ChangeWord.EQUIVALENT, ChangeWord.NOT_COMPARABLE, ChangeWord.NOT_MEASU
 
 def pair_name(board: BoardComparison, pair: CellPair) -> str:
     """Board and candidate, as short as they are clear."""
-    return f"{board.board}, {name(pair.later, [other.later for other in board.pairs])}"
+    candidate = name(pair.later, [other.later for other in board.pairs])
+    return tr("{board}, {candidate}", board=board.board, candidate=candidate)
 
 
 def value_text(metric: str, value: float | None) -> str:
     """A figure of either run in a unit that suits it."""
     if value is None:
-        return NOT_MEASURED
+        return tr(NOT_MEASURED)
     match metric:
         case "latency_ns":
             return duration(value).text
@@ -58,20 +60,26 @@ def _bounds(low: str | None, high: str | None) -> str:
 
 def change_text(change: Change) -> str:
     """A change as a clause: the word, both figures, how much, and why there is no clearer word."""
-    word = change.word.value.replace("-", " ")
+    word = word_text(change)
     if change.size is None:
-        return f"{word}: {change.note}" if change.note else word
+        return tr("{word}: {note}", word=word, note=change.note) if change.note else word
     values = f"{value_text(change.metric, change.earlier)} → {value_text(change.metric, change.later)}"
-    note = f"; {change.note}" if change.note else ""
-    return f"{_WHAT[change.metric]} {word} ({values}, {size_text(change)}{note})"
+    figures = tr("{values}, {size}", values=values, size=size_text(change))
+    proof = clauses([figures, *([change.note] if change.note else [])])
+    return tr("{figure} {word} ({proof})", figure=tr(_WHAT[change.metric]), word=word, proof=proof)
+
+
+def word_text(change: Change) -> str:
+    """The word of a change as it stands in a sentence."""
+    return tr(change.word.value.replace("-", " "))
 
 
 _WHAT = {
-    "latency_ns": "time",
-    "instructions": "instructions",
-    "accuracy": "accuracy",
-    "memory_bytes": "memory",
-    "energy_j": "energy",
+    "latency_ns": mark("time"),
+    "instructions": mark("instructions"),
+    "accuracy": mark("accuracy"),
+    "memory_bytes": mark("memory"),
+    "energy_j": mark("energy"),
 }
 
 
@@ -79,41 +87,48 @@ def cause_text(board: BoardComparison, pair: CellPair) -> str:
     """What a change may be put down to; empty where nothing changed that asks for a cause."""
     if all(one.word in _QUIET for one in (pair.work, pair.memory, pair.energy)):
         return ""
-    text = _CAUSES[pair.cause]
+    text = tr(_CAUSES[pair.cause])
     if pair.cause is Cause.BOTH and board.drift is not None:
-        text += f" (files that did not change took {amount_text(board.drift, counted=board.emulated)})"
+        drift = amount_text(board.drift, counted=board.emulated)
+        return tr("{cause} (files that did not change took {drift})", cause=text, drift=drift)
     return text
 
 
 def drift_text(board: BoardComparison) -> str:
     """What happened to candidates whose file did not change."""
     if board.drift is None:
-        return "No candidate with the same file could be compared, so what the board itself did is not known."
-    return (
-        f"Candidates whose file did not change took {amount_text(board.drift, counted=board.emulated)} (their median)."
-    )
+        return tr("No candidate with the same file could be compared, so what the board itself did is not known.")
+    drift = amount_text(board.drift, counted=board.emulated)
+    return tr("Candidates whose file did not change took {drift} (their median).", drift=drift)
 
 
 def context_text(board: BoardComparison) -> str:
     """Where the circumstances differ, as a sentence."""
     if not board.context:
-        return "The circumstances that are recorded are the same in both runs."
-    differences = "; ".join(difference.text for difference in board.context)
-    return f"The circumstances differ: {differences}. What changed here is not the model's doing alone."
+        return tr("The circumstances that are recorded are the same in both runs.")
+    return tr(
+        "The circumstances differ: {differences}. What changed here is not the model's doing alone.",
+        differences=clauses(difference.text for difference in board.context),
+    )
 
 
 def summary_text(comparison: RunComparison) -> str:
     """How many cells did what, in one sentence."""
     pairs = comparison.pairs
     if not pairs:
-        return "The two runs have no cell in common."
+        return tr("The two runs have no cell in common.")
     words: dict[str, int] = {}
     for pair in pairs:
         words[pair.work.word.value] = words.get(pair.work.word.value, 0) + 1
-    counted = ", ".join(f"{count} {word.replace('-', ' ')}" for word, count in sorted(words.items(), key=_most))
+    counted = listed(
+        tr("{number} {word}", number=count, word=tr(word.replace("-", " ")))
+        for word, count in sorted(words.items(), key=_most)
+    )
     alone = len(comparison.only_earlier) + len(comparison.only_later)
-    rest = f" {alone} are in one run only." if alone else ""
-    return f"{len(pairs)} cells are in both runs: {counted}.{rest}"
+    if alone:
+        text = mark("{number} cells are in both runs: {words}. {alone} are in one run only.")
+        return tr(text, number=len(pairs), words=counted, alone=alone)
+    return tr("{number} cells are in both runs: {words}.", number=len(pairs), words=counted)
 
 
 def _most(item: tuple[str, int]) -> tuple[int, str]:

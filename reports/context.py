@@ -10,28 +10,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .language import mark, tr
 from .plain import plain
 from .record import RunRecord
 
 # Fact of a board -> what it is called. Of the two names of some facts the first that is there counts.
 _FACTS = {
-    "machine": "machine",
-    "model": "board model",
-    "cpu_models": "processor",
-    "cpu": "processor",
-    "cpu_model": "emulated processor",
-    "cores": "cores",
-    "firmware": "firmware",
-    "kernel": "kernel",
-    "os": "system",
+    "machine": mark("machine"),
+    "model": mark("board model"),
+    "cpu_models": mark("processor"),
+    "cpu": mark("processor"),
+    "cpu_model": mark("emulated processor"),
+    "cores": mark("cores"),
+    "firmware": mark("firmware"),
+    "kernel": mark("kernel"),
+    "os": mark("system"),
     "glibc": "glibc",
-    "python": "Python on the board",
-    "virtualization": "virtualization",
-    "governors": "governor",
-    "governor": "governor",
-    "emulator": "emulator",
-    "icount": "instruction clock",
-    "image_contents": "image of the board",
+    "python": mark("Python on the board"),
+    "virtualization": mark("virtualization"),
+    "governors": mark("governor"),
+    "governor": mark("governor"),
+    "emulator": mark("emulator"),
+    "icount": mark("instruction clock"),
+    "image_contents": mark("image of the board"),
 }
 
 
@@ -46,7 +47,7 @@ class Difference:
     @property
     def text(self) -> str:
         """The difference in a few words."""
-        return f"{self.what} {self.earlier} → {self.later}"
+        return f"{tr(self.what)} {self.earlier} → {self.later}"
 
 
 def board_context(run: RunRecord, board: str) -> dict[str, str]:
@@ -59,7 +60,7 @@ def board_context(run: RunRecord, board: str) -> dict[str, str]:
     found |= dict(_runtimes(run, board, facts))
     profiles = sorted({record.profile for record in run.records if record.board == board and record.trials})
     if profiles:
-        found["profile"] = ", ".join(profiles)
+        found[mark("profile")] = ", ".join(profiles)
     found["hilbench"] = run.hilbench_version
     return found
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from .language import mark, tr
 from .record import Record
 from .units import percent
 from .validity import LEAST_AGREEMENT
@@ -98,17 +99,29 @@ def _board_runtime(record: Record, board: Mapping[str, Any]) -> str | None:
 
 def gap_text(found: Gap, label: str) -> str:
     """One sentence with the figures, for a cell that is no `same`."""
-    images = "the same images" if found.samples is None else f"the same {found.samples} images"
-    runtimes = f" ({found.host_runtime} on the host, {found.board_runtime} on the board)" if found.other_runtime else ""
     if found.agreement is Agreement.NOT_COMPARED:
-        return (
-            f"{label}: board {percent(found.board)}; the host could not judge this file, so the two are not compared."
-        )
-    figures = f"{label}: host {percent(found.host)}, board {percent(found.board)} on {images}"
-    many = "" if found.differing is None else f"; {found.differing} of {found.samples} answers differ"
+        text = mark("{candidate}: board {score}; the host could not judge this file, so the two are not compared.")
+        return tr(text, candidate=label, score=percent(found.board))
+    figures = tr(
+        "{candidate}: host {host}, board {board} on {images}",
+        candidate=label,
+        host=percent(found.host),
+        board=percent(found.board),
+        images=_same_images(found.samples),
+    )
+    if found.differing is not None:
+        many = mark("{figures}; {differing} of {samples} answers differ")
+        figures = tr(many, figures=figures, differing=found.differing, samples=found.samples)
     if found.agreement is Agreement.OTHER_ANSWER:
-        return f"{figures}{many}: the board's runtime computes another answer{runtimes}."
-    return f"{figures}{many}{runtimes}."
+        figures = tr("{figures}: the board's runtime computes another answer", figures=figures)
+    if found.other_runtime:
+        runtimes = mark("{figures} ({host} on the host, {board} on the board)")
+        figures = tr(runtimes, figures=figures, host=found.host_runtime, board=found.board_runtime)
+    return tr("{figures}.", figures=figures)
+
+
+def _same_images(samples: int | None) -> str:
+    return tr("the same images") if samples is None else tr("the same {number} images", number=samples)
 
 
 def gap_lines(
@@ -123,13 +136,20 @@ def gap_lines(
     lines = [gap_text(one, label) for label, one in worst]
     lines += [gap_text(one, label) for label, one in found if one.agreement is Agreement.NOT_COMPARED]
     pairs = dict.fromkeys((one.host_runtime, one.board_runtime) for _, one in found if one.other_runtime)
-    lines += [f"Other runtimes: the host judged with {host}, the board runs {mine}." for host, mine in pairs]
+    lines += [
+        tr("Other runtimes: the host judged with {host}, the board runs {board}.", host=host, board=mine)
+        for host, mine in pairs
+    ]
     same = [one for _, one in found if one.agreement is Agreement.SAME]
     if same:
         images = {one.samples for one in same if one.samples}
-        on = f" on the same {images.pop()} images" if len(images) == 1 else " on the same images"
-        who = "The candidate gives" if len(same) == len(found) == 1 else f"{len(same)} of {len(found)} candidates give"
-        lines.append(f"{who} the host's answers{on}.")
+        on = _same_images(images.pop() if len(images) == 1 else None)
+        one, many = (
+            mark("The candidate gives the host's answers on {images}."),
+            mark("{number} of {candidates} candidates give the host's answers on {images}."),
+        )
+        text = one if len(same) == len(found) == 1 else many
+        lines.append(tr(text, number=len(same), candidates=len(found), images=on))
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from .language import clauses, listed, mark, plural, tr
 from .measured import Counters, NodeGroup, OperatorProfile, Sustained
 from .memorydelta import MemoryDeltas, deltas
 from .operators import FamilyCost, OperatorPair, side_by_side
@@ -109,27 +110,27 @@ def _line(pair: OperatorPair, theirs: OperatorProfile | None, mine: OperatorProf
 def _cost(cost: FamilyCost | None, unit: str | None) -> str:
     if cost is None:
         return ""
-    nodes = f"{cost.nodes} node{'' if cost.nodes == 1 else 's'}"
+    nodes = plural(cost.nodes, "node")
     if cost.per_inference is None:
         return nodes
     shown = duration(cost.per_inference) if unit == "ns" else instruction_count(cost.per_inference)
-    part = "" if cost.share is None else f", {percent(cost.share, 0)}"
-    return f"{shown.text}{part}, {nodes}"
+    return listed([shown.text, *([] if cost.share is None else [percent(cost.share, 0)]), nodes])
 
 
 def _notes(profile: OperatorProfile) -> list[str]:
-    found = [f"not available: {reason}" for reason in profile.unavailable.values()]
+    found = [tr("not available: {reason}", reason=reason) for reason in profile.unavailable.values()]
     if profile.fell_back is not None and profile.fell_back.number:
-        found.append(f"ran on another provider than the first: {_nodes(profile.fell_back)}")
+        found.append(tr("ran on another provider than the first: {nodes}", nodes=_nodes(profile.fell_back)))
     if profile.in_float is not None and profile.in_float.number:
-        found.append(f"still compute floats: {_nodes(profile.in_float)}")
+        found.append(tr("still compute floats: {nodes}", nodes=_nodes(profile.in_float)))
     return found
 
 
 def _nodes(group: NodeGroup) -> str:
     named = [f"{node.name} ({node.op})" if node.name else node.op for node in group.listed[:_LISTED]]
     more = group.number - len(named)
-    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+    shown = listed(named)
+    return tr("{nodes} and {number} more", nodes=shown, number=more) if more > 0 else shown
 
 
 def _profile(record: Record) -> OperatorProfile | None:
@@ -145,7 +146,7 @@ def counter_lines(cells: Sequence[Labelled]) -> tuple[CounterLine, ...]:
 def _counters(label: str, counters: Counters) -> CounterLine:
     totals = (counters.instructions, counters.cycles, counters.cache_misses, counters.branch_misses)
     each = [
-        "not available" if total is None else instruction_count(total / max(1, counters.iterations)).text
+        tr("not available") if total is None else instruction_count(total / max(1, counters.iterations)).text
         for total in totals
     ]
     return CounterLine(label=label, counts=tuple(each), why=_together(counters.unavailable))
@@ -154,22 +155,25 @@ def _counters(label: str, counters: Counters) -> CounterLine:
 def _together(reasons: Mapping[str, str]) -> str:
     by_reason: dict[str, list[str]] = {}
     for name, reason in reasons.items():
-        by_reason.setdefault(reason, []).append(name.replace("_bytes", "").replace("_", " "))
-    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
+        by_reason.setdefault(reason, []).append(tr(name.replace("_bytes", "").replace("_", " ")))
+    return clauses(
+        tr("{figures}: {reason}", figures=listed(names), reason=reason) for reason, names in by_reason.items()
+    )
 
 
 def sustained_lines(cells: Sequence[Labelled]) -> tuple[SustainedLine, ...]:
-    """The cells that ran without a break."""
-    found = ((label, next((t.sustained for t in cell.record.trials if t.sustained), None)) for label, cell in cells)
+    """The cells that ran without a break. Of an emulated board no time is told, whatever it recorded."""
+    timed = ((label, cell.record) for label, cell in cells if not cell.record.emulated)
+    found = ((label, next((trial.sustained for trial in one.trials if trial.sustained), None)) for label, one in timed)
     return tuple(_sustained(label, run) for label, run in found if run is not None)
 
 
 def _sustained(label: str, run: Sustained) -> SustainedLine:
-    both, missing = cold_and_sustained(run), "; ".join(run.unavailable.values())
+    both, missing = cold_and_sustained(run), clauses(run.unavailable.values())
     if both is None:
-        return SustainedLine(label=label, cold="not available", sustained="", slowdown="", heat="", note=missing)
-    ended = "steady" if both.steady else "not steady in its time"
-    note = f"{ended} after {both.lasted_s:.0f}{NARROW}s" + (f"; {missing}" if missing else "")
+        return SustainedLine(label=label, cold=tr("not available"), sustained="", slowdown="", heat="", note=missing)
+    ended = mark("steady after {time}") if both.steady else mark("not steady in its time after {time}")
+    note = clauses([tr(ended, time=f"{both.lasted_s:.0f}{NARROW}s"), *([missing] if missing else [])])
     return SustainedLine(
         label=label,
         cold=duration(both.cold_ns).text,
@@ -183,7 +187,7 @@ def _sustained(label: str, run: Sustained) -> SustainedLine:
 def _heat(both: ColdAndSustained) -> str:
     parts = [] if both.warmer_c is None else [f"{both.warmer_c:+.0f}{NARROW}°C".replace("-", MINUS)]
     parts += [] if both.slower_khz is None else [f"{-both.slower_khz / 1000:+.0f}{NARROW}MHz".replace("-", MINUS)]
-    return ", ".join(parts) or "not available"
+    return listed(parts) or tr("not available")
 
 
 def memory_line(cell: CellSummary) -> MemoryLine | None:

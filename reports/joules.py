@@ -10,12 +10,15 @@ from dataclasses import replace
 
 from .control import Control
 from .energy import EnergyFigure
+from .language import clauses, mark, tr
 from .record import Record, RunRecord
 from .units import MINUS, NARROW, percent
 
 _SCALES = ((1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"))
-NO_METER = "no power meter was read"
-_CHANGED = "the process with the meter and the one without it differed in time: the meter may change what it measures"
+NO_METER = mark("no power meter was read")
+_CHANGED = mark(
+    "the process with the meter and the one without it differed in time: the meter may change what it measures"
+)
 
 
 def judged_energy(record: Record, control: Control | None) -> EnergyFigure | None:
@@ -25,24 +28,25 @@ def judged_energy(record: Record, control: Control | None) -> EnergyFigure | Non
         return None
     if control is None or control.equal or figure.total_j is None:
         return figure
-    return replace(figure, state="suspect", reasons=(*figure.reasons, _CHANGED))
+    return replace(figure, state="suspect", reasons=(*figure.reasons, tr(_CHANGED)))
 
 
 def energy_absent(record: Record, run: RunRecord) -> str | None:
     """Why a cell has no joules, in words; None where it has some."""
     if record.emulated:
-        return "an emulated board has no joules"
+        return tr("an emulated board has no joules")
     figure = record.energy
     if figure is not None:
-        return None if figure.total_j is not None else f"{figure.name}: {'; '.join(figure.reasons)}"
+        return None if figure.total_j is not None else f"{figure.name}: {clauses(figure.reasons)}"
     meter = run.boards.get(record.board, {}).get("power_meter")
     if meter is None:
         return NO_METER
     if record.runtime == "command":
-        return f"{meter['meter']}: a program that is the runtime marks no windows, so its joules cannot be told"
+        text = mark("{meter}: a program that is the runtime marks no windows, so its joules cannot be told")
+        return tr(text, meter=meter["meter"])
     if meter["meter"] is None:
-        return "; ".join(meter["refused"])
-    return f"{meter['meter']}: no process was metered"
+        return clauses(meter["refused"])
+    return tr("{meter}: no process was metered", meter=meter["meter"])
 
 
 def meter_text(control: Control | None, figures: list[EnergyFigure]) -> str:
@@ -50,21 +54,25 @@ def meter_text(control: Control | None, figures: list[EnergyFigure]) -> str:
     if not figures:
         return ""
     if control is None or control.verdict.ratio is None:
-        return "Whether the meter changes the time is not known: this board had no A/A control."
+        return tr("Whether the meter changes the time is not known: this board had no A/A control.")
     change = control.verdict.ratio - 1
     shown = f"{'+' if change >= 0 else MINUS}{percent(abs(change), 2)}"
     if not control.equal:
-        return f"Of the two processes of the A/A control one was not metered; they differ by {shown}: {_CHANGED}."
-    return (
-        f"Of the two processes of the A/A control one was not metered; they differ by {shown}, within the noise of "
-        "A/A: the meter changes the time by nothing that could be seen here."
+        text = mark(
+            "Of the two processes of the A/A control one was not metered; they differ by {differed}: {finding}."
+        )
+        return tr(text, differed=shown, finding=tr(_CHANGED))
+    return tr(
+        "Of the two processes of the A/A control one was not metered; they differ by {differed}, within the noise of "
+        "A/A: the meter changes the time by nothing that could be seen here.",
+        differed=shown,
     )
 
 
 def joules(value_j: float | None, uncertainty_j: float | None = None) -> str:
     """Joules in J, mJ or µJ, with `± uncertainty` and no more digits than that supports."""
     if value_j is None:
-        return "not measured"
+        return tr("not measured")
     size, unit = next(((size, unit) for size, unit in _SCALES if abs(value_j) >= size), _SCALES[-1])
     value = value_j / size
     if not uncertainty_j:

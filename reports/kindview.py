@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .context import board_context
 from .kinds import SpreadOfUnits, Unit, spreads_of_units, units_of_kinds
+from .language import clauses, listed, mark, tr
 from .pick import Choice, checks
 from .record import Budget
 from .sparks import deviation_scale, strip
@@ -14,7 +15,7 @@ from .summary import RunSummary
 from .units import Shown, duration, instruction_count, percent
 from .wording import candidate_names, work_text
 
-DIFFER = {True: "yes", False: "not shown", None: "too few blocks to tell"}
+DIFFER = {True: mark("yes"), False: mark("not shown"), None: mark("too few blocks to tell")}
 MOST_NAMED = 8  # units whose medians a row names one by one; of more the least and the largest
 
 
@@ -79,7 +80,7 @@ def _view(
             range=percent(spread.range, 3 if emulated else 1),
             cv=percent(spread.cv, 3 if emulated else 1),
             within=percent(spread.within, 3 if emulated else 1),
-            differ=DIFFER[spread.differ],
+            differ=tr(DIFFER[spread.differ]),
         )
         for spread in spreads
     )
@@ -124,17 +125,30 @@ def _of_spread(spreads: Sequence[SpreadOfUnits], labels: Mapping[str, str]) -> I
     name, slow, fast = labels[widest.units[0].cell.record.cell_id], widest.slowest.board, widest.fastest.board
     within = percent(widest.within, digits)
     if apart:
-        yield (
-            f"For {len(apart)} of {len(spreads)} candidates the units differ by more than their own intervals: "
-            f"by up to {span} of their mean ({name}, {slow} over {fast}), where the interval within a unit is "
-            f"at most {within} wide."
+        yield tr(
+            "For {some} of {all} candidates the units differ by more than their own intervals: by up to {span} of "
+            "their mean ({name}, {slow} over {fast}), where the interval within a unit is at most {within} wide.",
+            some=len(apart),
+            all=len(spreads),
+            span=span,
+            name=name,
+            slow=slow,
+            fast=fast,
+            within=within,
         )
     elif len(untold) == len(spreads):
-        yield f"Too few blocks to tell whether the units differ; their medians lie up to {span} apart ({name})."
+        yield tr(
+            "Too few blocks to tell whether the units differ; their medians lie up to {span} apart ({name}).",
+            span=span,
+            name=name,
+        )
     else:
-        yield (
-            f"The units are not shown to differ: their medians lie up to {span} apart ({name}), "
-            f"and the interval within a unit is {within} wide."
+        yield tr(
+            "The units are not shown to differ: their medians lie up to {span} apart ({name}), "
+            "and the interval within a unit is {within} wide.",
+            span=span,
+            name=name,
+            within=within,
         )
 
 
@@ -145,12 +159,15 @@ def _of_circumstances(summary: RunSummary, boards: Sequence[str]) -> Iterable[st
         for what, value in board_context(summary.run, board).items():
             told.setdefault(what, {}).setdefault(value, []).append(board)
     found = [
-        f"{what} " + ", ".join(f"{value} ({', '.join(those)})" for value, those in values.items())
+        f"{tr(what)} " + listed(f"{value} ({listed(those)})" for value, those in values.items())
         for what, values in told.items()
         if len(values) > 1
     ]
     if found:
-        yield f"The units do not run alike, which may be part of the spread: {'; '.join(found)}."
+        yield tr(
+            "The units do not run alike, which may be part of the spread: {circumstances}.",
+            circumstances=clauses(found),
+        )
 
 
 def _of_pick(
@@ -175,19 +192,28 @@ def _pick(
     everywhere = [spread for spread in spreads if len(spread.units) == len(choices)]
     holding = [s for s in everywhere if all(check.met for unit in s.units for check in checks(unit.cell, budget))]
     if not holding:
-        return f"No candidate of {model} meets the budget on all {len(choices)} units, so none can be the kind's."
+        return tr(
+            "No candidate of {model} meets the budget on all {units} units, so none can be the kind's.",
+            model=model,
+            units=len(choices),
+        )
     chosen = {choice.chosen.record.cell_id for choice in choices if choice.chosen is not None}
     agreed = [s for s in holding if all(unit.cell.record.cell_id in chosen for unit in s.units)]
     best = agreed[0] if agreed else min(holding, key=lambda spread: spread.slowest.median)
     name, slowest = labels[best.units[0].cell.record.cell_id], best.slowest
-    worst = f"{slowest.board}, the one with most instructions" if best.emulated else f"{slowest.board}, the slowest"
-    units, work = len(choices), work_text(slowest.cell)
+    if best.emulated:
+        worst = tr("{board}, the one with most instructions", board=slowest.board)
+    else:
+        worst = tr("{board}, the slowest", board=slowest.board)
+    told = {"model": model, "units": len(choices), "worst": worst, "name": name, "work": work_text(slowest.cell)}
     if agreed:
-        return (
-            f"One file of {model} must hold on all {units} units, so on {worst}: {name} is the choice on each of them "
-            f"and takes {work} there."
+        return tr(
+            "One file of {model} must hold on all {units} units, so on {worst}: {name} is the choice on each of them "
+            "and takes {work} there.",
+            **told,
         )
-    return (
-        f"One file of {model} must hold on all {units} units, so on {worst}: the units' own choices differ, and of the "
-        f"candidates that meet the budget on each of them {name} has the least work there, {work}."
+    return tr(
+        "One file of {model} must hold on all {units} units, so on {worst}: the units' own choices differ, and of the "
+        "candidates that meet the budget on each of them {name} has the least work there, {work}.",
+        **told,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .comparable import settings_key
+from .language import tr
 from .pick import Choice
 from .record import Outcome, Record
 from .summary import CellSummary, RunSummary
@@ -85,8 +86,8 @@ def _cell(cell: CellSummary | None, chosen: set[str]) -> MatrixCell | None:
         text = f"{ratio(cell.verdict.ratio).value} {SIGNS[cell.verdict.word]}".strip()
         return MatrixCell(text=text, kind=_kind(cell.verdict.word), chosen=picked)
     if cell.work is None:
-        return MatrixCell(text="not measured", kind="out", chosen=picked)
-    return MatrixCell(text="1" if cell.baseline else "no verdict", kind="even", chosen=picked)
+        return MatrixCell(text=tr("not measured"), kind="out", chosen=picked)
+    return MatrixCell(text="1" if cell.baseline else tr("no verdict"), kind="even", chosen=picked)
 
 
 def _kind(word: Word) -> str:

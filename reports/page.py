@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import re
 from collections.abc import Callable
 from functools import cache
@@ -17,11 +18,13 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 
 from . import units
+from .collecting import without_collection
 from .compare import compare_summaries
 from .comparemoved import since_last_time
 from .gaps import failed, failures, not_measured, scope_text, state_text
 from .joules import joules
 from .kindview import kind_views
+from .language import Language, clauses, listed, looked_up, mark, speaking, spoken, tr
 from .matrix import matrix
 from .pick import Purpose, choices
 from .plain import plain
@@ -34,24 +37,40 @@ from .words import TERMS, words_in
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 # HTML lets these end tags be left out, and a page of many cells has tens of thousands. What came from outside is
 # escaped, so that it holds none.
 _OPTIONAL_END = re.compile(r"</(?:td|th|tr)>\s*")
 
 
-def render(run: RunRecord, earlier: RunRecord | None = None) -> str:
-    """The whole report of a run as HTML text, with what changed since an `earlier` run of the plan if that is given."""
-    return render_summary(summarize(run), None if earlier is None else summarize(earlier))
+# What the script says; the rest of its words stand in the page.
+_SCRIPT_WORDS = {
+    "board": mark("Board"),
+    "all": mark("all boards"),
+    "absent": mark("not in the plan"),
+    "cell": mark("{candidate} on {board}: {text}"),
+}
+
+
+@without_collection()
+def render(run: RunRecord, earlier: RunRecord | None = None, language: Language = Language.ENGLISH) -> str:
+    """The whole report of a run as HTML text, with what changed since an `earlier` run of the plan if that is given.
+
+    Reasons that a board or a tool gave stand in it as they were recorded, in whatever language that is.
+    """
+    with speaking(language):
+        return render_summary(summarize(run), None if earlier is None else summarize(earlier))
 
 
 def render_summary(summary: RunSummary, earlier: RunSummary | None = None) -> str:
-    """`render` of runs that were summarized already."""
-    css, script = _resource("report.css"), _resource("report.js")
+    """`render` of runs that were summarized already, in the language that is spoken: they hold sentences of it."""
+    css, script = _style("report.css"), _script()
     chosen, labels = choices(summary), names(summary.cells)
     boards = board_views(summary, chosen)
     template = _environment().get_template("report.html.j2")
     html = template.render(
+        language=spoken().tag,
         run=summary.run,
         css=css,
         script=script,
@@ -78,12 +97,12 @@ def render_summary(summary: RunSummary, earlier: RunSummary | None = None) -> st
     return _OPTIONAL_END.sub("", html)
 
 
-def fill(template_name: str, style_name: str, script_name: str | None = None, **values: object) -> str:
-    """Another page of this package, as closed as the report: its style sheet and one more, a script or none."""
-    css = _resource("report.css") + _resource(style_name)
-    script = None if script_name is None else _resource(script_name)
+def fill(template_name: str, style_name: str, *, scripted: bool = False, **values: object) -> str:
+    """Another page of this package, as closed as the report: its style sheet and one more, its script or none."""
+    css, script = _style("report.css", style_name), _script() if scripted else None
+    csp = content_security_policy(css, script)
     template = _environment().get_template(template_name)
-    return template.render(css=css, csp=content_security_policy(css, script), script=script, **values)
+    return template.render(language=spoken().tag, css=css, csp=csp, script=script, **values)
 
 
 def content_security_policy(css: str, script: str | None) -> str:
@@ -98,6 +117,28 @@ def _digest(text: str) -> str:
 
 def _resource(file_name: str) -> str:
     return (files("hilbench.reports") / "templates" / file_name).read_text(encoding="utf-8")
+
+
+def _style(*names: str) -> str:
+    """The style sheets named, and what the language adds to them."""
+    own = ["zh.css"] if spoken() is Language.CHINESE else []
+    return "".join(_resource(name) for name in (*names, *own))
+
+
+def _script() -> str:
+    """The report's script, with its few words."""
+    words = {key: looked_up(message) for key, message in _SCRIPT_WORDS.items()}
+    return _resource("report.js").replace(
+        "const WORDS = {};", f"const WORDS = {json.dumps(words, ensure_ascii=False)};"
+    )
+
+
+def _message(text: str, /, **values: object) -> Markup:
+    """A message of a template: our own text, which may hold tags; what is filled in is escaped."""
+    from markupsafe import Markup
+
+    message = Markup(looked_up(text))  # noqa: S704  the catalogue is a file of this package
+    return message.format(**values) if values else message
 
 
 def _sortable(value: float | None) -> str:
@@ -129,15 +170,19 @@ def _environment() -> Environment:
         "ratio": units.ratio,
         "signed_points": units.signed_points,
         "sortable": _sortable,
+        "said": lambda word: tr(str(word)),
+        "listed": listed,
+        "clauses": clauses,
     }
     cast(dict[str, Callable[..., Any]], environment.filters).update(filters)
+    cast(dict[str, Callable[..., Any]], environment.globals)["_"] = _message
     return environment
 
 
 def _artifacts(summary: RunSummary) -> list[tuple[str, str, str, str]]:
     """(model, recipe, sha256, where it lies) of each distinct file, in the order of the plan."""
     found = [
-        (cell.record.model, cell.record.recipe, artifact.sha256, artifact.path or "not recorded")
+        (cell.record.model, cell.record.recipe, artifact.sha256, artifact.path or tr("not recorded"))
         for cell in summary.cells
         if (artifact := cell.record.artifact) is not None
     ]

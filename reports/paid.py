@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from .language import clauses, mark, tr
 from .measured import OperatorProfile
 from .paid_figures import GainFigures, gain_figures
 from .paid_reasons import Reason, reasons
@@ -49,9 +50,10 @@ def paid(cell: CellSummary, base: CellSummary | None, board: Mapping[str, Any]) 
     word = _word(figures)
     mine, theirs = _profile(cell.record), None if base is None else _profile(base.record)
     found = () if mine is None or word is Payoff.PAID else reasons(figures, mine, theirs, board)
-    proof = [f"{reason.proof[0].upper()}{reason.proof[1:]}." for reason in found]
+    proof = [tr("{proof}.", proof=f"{reason.proof[0].upper()}{reason.proof[1:]}") for reason in found]
     if base is not None and base.record.runtime != cell.record.runtime:
-        proof.append(f"The baseline ran in {base.record.runtime}: part of the difference is the runtime's.")
+        other = base.record.runtime
+        proof.append(tr("The baseline ran in {runtime}: part of the difference is the runtime's.", runtime=other))
     return Paid(word=word, sentence=_sentence(word, cell, figures, found, mine), figures=figures, proof=tuple(proof))
 
 
@@ -71,17 +73,21 @@ def _sentence(
     word: Payoff, cell: CellSummary, figures: GainFigures, found: Sequence[Reason], profile: OperatorProfile | None
 ) -> str:
     if word is Payoff.NOT_JUDGED:
-        seen = f" The profile shows: {_because(found)}." if found else ""
-        return f"Not judged: {_why_not_judged(cell, figures)}.{seen}"
+        reason = _why_not_judged(cell, figures)
+        if not found:
+            return tr("Not judged: {reason}.", reason=reason)
+        return tr("Not judged: {reason}. The profile shows: {causes}.", reason=reason, causes=_because(found))
     assert figures.measured_ratio is not None
     got, promise = amount_text(figures.measured_ratio, counted=figures.counted), _promise(figures)
     match word:
         case Payoff.PAID:
-            return f"Paid: {got}{f', with {promise}' if promise else ''}."
+            text = mark("Paid: {got}, with {promise}.") if promise else mark("Paid: {got}.")
         case Payoff.IN_PART:
-            return f"Paid in part: {got}, though it has {promise}; {_why(found, profile)}."
+            text = mark("Paid in part: {got}, though it has {promise}; {why}.")
         case _:
-            return f"Did not pay: {got}{f', though it has {promise}' if promise else ''}; {_why(found, profile)}."
+            though = mark("Did not pay: {got}, though it has {promise}; {why}.")
+            text = though if promise else mark("Did not pay: {got}; {why}.")
+    return tr(text, got=got, promise=promise, why=_why(found, profile))
 
 
 def _why_not_judged(cell: CellSummary, figures: GainFigures) -> str:
@@ -89,32 +95,32 @@ def _why_not_judged(cell: CellSummary, figures: GainFigures) -> str:
         return cell.verdict.note
     if cell.verdict_absent:
         return cell.verdict_absent
-    return "nothing was measured" if figures.measured_ratio is None else "there is no verdict"
+    return tr("nothing was measured") if figures.measured_ratio is None else tr("there is no verdict")
 
 
 def _promise(figures: GainFigures) -> str:
     """What the file has less of, zstd's bytes where its own are as many; empty where it has less of nothing."""
     macs = _fewer(figures.macs_ratio, "MACs")
     size = _fewer(figures.bytes_ratio, "bytes") or _fewer(figures.compressed_ratio, "bytes through zstd")
-    return " and ".join(part for part in (macs, size) if part)
+    return tr(" and ").join(part for part in (macs, size) if part)
 
 
 def _fewer(ratio: float | None, noun: str) -> str:
-    return "" if ratio is None or ratio >= CLEAR else change(ratio, noun, "fewer")
+    return "" if ratio is None or ratio >= CLEAR else change(ratio, noun)
 
 
 def _why(found: Sequence[Reason], profile: OperatorProfile | None) -> str:
     if found:
-        return f"why: {_because(found)}"
+        return tr("why: {causes}", causes=_because(found))
     if profile is None:
-        return "why was not measured: its operators were not profiled"
+        return tr("why was not measured: its operators were not profiled")
     if profile.unit is None:
-        return "why was not measured: the runtime gives no costs of operators"
-    return "its profile proves no reason"
+        return tr("why was not measured: the runtime gives no costs of operators")
+    return tr("its profile proves no reason")
 
 
 def _because(found: Sequence[Reason]) -> str:
-    return "; ".join(reason.clause for reason in found[:2])
+    return clauses(reason.clause for reason in found[:2])
 
 
 def _profile(record: Record) -> OperatorProfile | None:

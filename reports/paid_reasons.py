@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .language import mark, plural, tr
 from .measured import NodeCost, NodeGroup, OperatorProfile
 from .operators import family
 from .paid_figures import FileFigures, GainFigures
@@ -46,9 +47,9 @@ class _Case:
     def base(self) -> FileFigures | None:
         return self.figures.base
 
-    @property
-    def of_it(self) -> str:
-        return "of its instructions go" if self.figures.counted else "of its time goes"
+    def spends(self, timed: str, counted: str, **values: object) -> str:
+        """What its time, or its instructions on an emulated board, goes into: one of two messages."""
+        return tr(counted if self.figures.counted else timed, **values)
 
 
 def reasons(
@@ -87,21 +88,28 @@ def _zeros(case: _Case) -> Iterator[Reason]:
     cost = _multiplying_ratio(case)
     if cost is not None and cost < KEPT_COST:  # something made them cheaper, so this explains nothing
         return
-    spent = "" if cost is None else f", whose products cost {_times(cost)} as much"
-    yield Reason(
-        clause="its zeros are multiplied like any other number",
-        proof=f"{percent(base.nonzero_share)} of the parameters were not zero, now {percent(mine.nonzero_share)}, but "
-        f"there are {_count(mine.macs)} MACs as before, and the profile has the same {sum(ops[0].values())} operators"
-        f"{spent}",
+    proof = tr(
+        "{before} of the parameters were not zero, now {now}, but there are {macs} MACs as before, and the profile has "
+        "the same {number} operators",
+        before=percent(base.nonzero_share),
+        now=percent(mine.nonzero_share),
+        macs=_count(mine.macs),
+        number=sum(ops[0].values()),
     )
+    if cost is not None:
+        proof = tr("{proof}, whose products cost {times} as much", proof=proof, times=_times(cost))
+    yield Reason(clause=tr("its zeros are multiplied like any other number"), proof=proof)
 
 
 def _no_eight_bit(case: _Case) -> Iterator[Reason]:
     if case.figures.file.share_of(*_EIGHT_BIT) >= LARGE_REST and case.mine.operators and not case.mine.quantized:
         yield Reason(
-            clause="no operator computes in 8 bits",
-            proof=f"{percent(case.figures.file.share_of(*_EIGHT_BIT), 0)} of the parameters are stored in 8 bits, but "
-            "no operator of the profile touches an 8-bit tensor: they are turned into floats before",
+            clause=tr("no operator computes in 8 bits"),
+            proof=tr(
+                "{share} of the parameters are stored in 8 bits, but no operator of the profile touches an 8-bit "
+                "tensor: they are turned into floats before",
+                share=percent(case.figures.file.share_of(*_EIGHT_BIT), 0),
+            ),
         )
 
 
@@ -120,14 +128,25 @@ def _floats(case: _Case) -> Iterator[Reason]:
     spent = [sum(one.total or 0 for one in part) / whole for part in (floats, converting)]
     if sum(spent) < LEAST_SHARE:
         return
-    parts = [
-        f"{percent(spent[0], 0)} in {_names(floats)} computing floats" if floats else "",
-        f"{percent(spent[1], 0)} in {sum(one.nodes for one in converting)} conversions of type" if converting else "",
-    ]
-    what = "operators that fell back to floats and conversions" if floats else "conversions of type"
+    parts: list[str] = []
+    if floats:
+        parts.append(
+            tr("{share} in {operators} computing floats", share=percent(spent[0], 0), operators=_names(floats))
+        )
+    if converting:
+        number = sum(one.nodes for one in converting)
+        parts.append(tr("{share} in {number} conversions of type", share=percent(spent[1], 0), number=number))
+    fell_back = (
+        mark("{share} of its time goes into operators that fell back to floats and conversions"),
+        mark("{share} of its instructions go into operators that fell back to floats and conversions"),
+    )
+    only_conversions = (
+        mark("{share} of its time goes into conversions of type"),
+        mark("{share} of its instructions go into conversions of type"),
+    )
     yield Reason(
-        clause=f"{percent(sum(spent), 0)} {case.of_it} into {what}",
-        proof=f"the profile has {' and '.join(part for part in parts if part)}",
+        clause=case.spends(*(fell_back if floats else only_conversions), share=percent(sum(spent), 0)),
+        proof=tr("the profile has {parts}", parts=tr(" and ").join(parts)),
     )
 
 
@@ -135,8 +154,11 @@ def _floats_without_costs(floats: tuple[NodeCost, ...]) -> Iterator[Reason]:
     multiplying = tuple(one for one in floats if family(one.op) in _MULTIPLYING)
     if multiplying:
         yield Reason(
-            clause="some of its products are still computed in floats",
-            proof=f"the runtime lists {_names(multiplying)} as computing floats; their share was not measured",
+            clause=tr("some of its products are still computed in floats"),
+            proof=tr(
+                "the runtime lists {operators} as computing floats; their share was not measured",
+                operators=_names(multiplying),
+            ),
         )
 
 
@@ -151,22 +173,29 @@ def _cost_of_a_mac(case: _Case) -> Iterator[Reason]:
         return
     bits, feature, called = narrow
     has: object = case.isa.get(feature)
-    where = f", on a processor without {called}" if has is False else ""
-    told = f"whether the processor has {called} is not known"
+    clause = tr("a product of the {bits}-bit file costs {times} one of the baseline", bits=bits, times=_times(each))
+    if has is False:
+        clause = tr("{clause}, on a processor without {feature}", clause=clause, feature=tr(called))
+    told = mark("whether the processor has {feature} is not known")
     if isinstance(has, bool):
-        told = f"the processor {'has' if has else 'lacks'} {called}"
+        told = mark("the processor has {feature}") if has else mark("the processor lacks {feature}")
     yield Reason(
-        clause=f"a product of the {bits}-bit file costs {_times(each)} one of the baseline{where}",
-        proof=f"by the two profiles products cost {_times(cost)} as much for {_times(macs)} the MACs; {told}",
+        clause=clause,
+        proof=tr(
+            "by the two profiles products cost {cost} as much for {macs} the MACs; {told}",
+            cost=_times(cost),
+            macs=_times(macs),
+            told=tr(told, feature=tr(called)),
+        ),
     )
 
 
 def _narrow(case: _Case) -> tuple[int, str, str] | None:
     """Bits of the products, the board's fact that decides, and what it is called; None for plain floats."""
     if case.mine.quantized:
-        return 8, "dotprod", "dot product instructions"
+        return 8, "dotprod", mark("dot product instructions")
     if case.figures.file.share_of("float16") >= LARGE_REST:
-        return 16, "fp16", "16-bit float arithmetic"
+        return 16, "fp16", mark("16-bit float arithmetic")
     return None
 
 
@@ -180,10 +209,18 @@ def _too_small(case: _Case) -> Iterator[Reason]:
         return
     between = max(0.0, (whole - nodes.total) / whole)
     yield Reason(
-        clause=f"the model is so small that {percent(1 - multiplying, 0)} {case.of_it} elsewhere than into products",
-        proof=f"in the profile {percent(multiplying, 0)} goes into products, "
-        f"{percent(max(0.0, 1 - multiplying - between), 0)} into other operators, {percent(between, 0)} lies between "
-        "operators",
+        clause=case.spends(
+            mark("the model is so small that {share} of its time goes elsewhere than into products"),
+            mark("the model is so small that {share} of its instructions go elsewhere than into products"),
+            share=percent(1 - multiplying, 0),
+        ),
+        proof=tr(
+            "in the profile {products} goes into products, {others} into other operators, {between} lies between "
+            "operators",
+            products=percent(multiplying, 0),
+            others=percent(max(0.0, 1 - multiplying - between), 0),
+            between=percent(between, 0),
+        ),
     )
 
 
@@ -205,7 +242,7 @@ def _computing(group: NodeGroup | None) -> tuple[NodeCost, ...]:
 def _names(nodes: tuple[NodeCost, ...]) -> str:
     kinds = sorted({one.op for one in nodes})
     shown = ", ".join(kinds[:4]) + (" …" if len(kinds) > 4 else "")
-    return f"{len(nodes)} operator{'' if len(nodes) == 1 else 's'} ({shown})"
+    return f"{plural(len(nodes), 'operator')} ({shown})"
 
 
 def _times(value: float) -> str:
@@ -213,4 +250,4 @@ def _times(value: float) -> str:
 
 
 def _count(value: float | None) -> str:
-    return "not counted" if value is None else instruction_count(value).text
+    return tr("not counted") if value is None else instruction_count(value).text

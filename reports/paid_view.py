@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .language import clauses, mark, tr
 from .paid import Paid, Payoff, paid
 from .paid_figures import FileFigures, GainFigures, file_figures
 from .summary import CellSummary
 from .units import NOT_MEASURED, file_size, instruction_count, percent, ratio
 
-NOT_COUNTED = "not counted"
+NOT_COUNTED = mark("not counted")
 ROWS_OF_A_PAGE = 120  # a page of twenty boards with fifty candidates must still open on a phone
 LEAST_ROWS = 6
 
@@ -83,10 +84,10 @@ def _row(label: str, cell: CellSummary, found: Paid | None) -> PaidRow:
     gain = None if found is None else found.figures
     return PaidRow(
         label=label,
-        parameters=NOT_COUNTED if file.parameters is None else f"{file.parameters:,}",
-        nonzero=NOT_COUNTED if file.nonzero_share is None else percent(file.nonzero_share),
+        parameters=tr(NOT_COUNTED) if file.parameters is None else f"{file.parameters:,}",
+        nonzero=tr(NOT_COUNTED) if file.nonzero_share is None else percent(file.nonzero_share),
         macs=_macs(file),
-        why="; ".join(file.why),
+        why=clauses(file.why),
         bytes=file_size(file.bytes),
         compressed=file_size(file.compressed_bytes),
         macs_ratio="" if gain is None else _ratio(gain.macs_ratio, NOT_COUNTED),
@@ -99,15 +100,15 @@ def _row(label: str, cell: CellSummary, found: Paid | None) -> PaidRow:
 
 
 def _macs(file: FileFigures) -> str:
-    return NOT_COUNTED if file.macs is None else instruction_count(file.macs).text
+    return tr(NOT_COUNTED) if file.macs is None else instruction_count(file.macs).text
 
 
 def _ratio(value: float | None, missing: str) -> str:
-    return missing if value is None else ratio(value).text
+    return tr(missing) if value is None else ratio(value).text
 
 
 def _interval(gain: GainFigures) -> str:
     low, high = gain.measured_low, gain.measured_high
     if gain.measured_ratio is None or low is None or high is None:
-        return "" if gain.measured_ratio is None or gain.word is not None else "no verdict"
+        return "" if gain.measured_ratio is None or gain.word is not None else tr("no verdict")
     return ratio(low, low, high).interval or ""

@@ -94,7 +94,8 @@ def choices(summary: RunSummary) -> tuple[Choice, ...]:
 
 
 def checks(cell: CellSummary, budget: Budget) -> tuple[Check, ...]:
-    """The bounds of the budget that apply on this cell's board: instructions where they are counted, else time."""
+    """The bounds of the budget that apply on this cell's board: instructions where they are counted, else time and
+    energy."""
     accuracy_drop = 0.0 if cell.baseline and cell.fraction is not None else cell.drop.value if cell.drop else None
     values: list[tuple[str, float | None, float | None]] = [
         ("accuracy_drop", budget.accuracy_drop, accuracy_drop),
@@ -104,7 +105,12 @@ def checks(cell: CellSummary, budget: Budget) -> tuple[Check, ...]:
     if cell.record.emulated:
         values.append(("instructions", budget.instructions, cell.work))
     else:
-        values.append(("latency_p95_ns", budget.latency_p95_ns, cell.latency.p95_ns if cell.latency else None))
+        time, joules = cell.latency, cell.energy
+        values += [
+            ("latency_p95_ns", budget.latency_p95_ns, time.p95_ns if time else None),
+            ("latency_median_ns", budget.latency_median_ns, time.median_ns if time else None),
+            ("energy_j", budget.energy_j, joules.total_j if joules else None),
+        ]
     return tuple(Check(bound=bound, limit=limit, value=value) for bound, limit, value in values if limit is not None)
 
 

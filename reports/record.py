@@ -206,6 +206,8 @@ class Budget:
     memory_peak_bytes: int | None = None
     artifact_bytes: int | None = None
     instructions: float | None = None
+    latency_median_ns: float | None = None
+    energy_j: float | None = None  # of one inference, everything that the meter saw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

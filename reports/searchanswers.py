@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from .language import plural
 from .searchdropped import dropped
-from .searchgoals import baseline_error, cost_metric, counted, figure
+from .searchgoals import cost_metric, counted, figure, several_models
 from .searchrecord import Confirmation, SearchBoard, SearchMeasure, SearchRecord, SearchTrial
 from .searchwords import METRICS, amount, brief, candidate, shown, with_interval
-from .units import MINUS, NARROW, change, points
-from .wording import plural
+from .units import MINUS, NARROW, percent, points
 
 MOST_OTHERS = 3
 _TILES = ("memory", "energy")
@@ -42,7 +42,7 @@ def _answer(record: SearchRecord, board: SearchBoard) -> SearchAnswer:
     one = None if trial is None else figure(trial, board.name, cost_metric(record, board))
     if trial is None or one is None:
         return _without(record, board)
-    several = len({other.model for other in record.trials}) > 1
+    several = several_models(record)
     return SearchAnswer(
         board=board.name,
         role=_role(board),
@@ -74,17 +74,12 @@ def _tiles(trial: SearchTrial, board: SearchBoard, one: SearchMeasure) -> Iterat
 
 
 def _why(record: SearchRecord, board: SearchBoard, trial: SearchTrial) -> Iterator[str]:
-    known = counted(record, board)
-    metric = METRICS[cost_metric(record, board)]
-    bounds = "every limit of the plan" if record.constraints else "the plan (it sets no limit)"
-    many = (
-        f"{plural(len(known), 'candidate')} measured on this board {'keeps' if len(known) == 1 else 'keep'} {bounds}."
-    )
+    metric, many = METRICS[cost_metric(record, board)], plural(len(counted(record, board)), "candidate")
+    bounds = "keeping every limit here" if record.constraints else "measured here"
     finalist = "measured at full effort" if trial.stage == "finalist" else "not yet measured at full effort"
-    yield f"Trial {trial.number}, {finalist}. {many}"
     yield (
-        f"Of those with the most blocks it has the least {metric}; of several that cannot be told apart there, the "
-        "most accurate is taken, then the one with the least memory, then the smallest file."
+        f"Trial {trial.number}, {finalist}: of {many} {bounds} it has the least {metric} among those with the most "
+        "blocks. Ties go to the more accurate, then to less memory, then to the smaller file."
     )
 
 
@@ -101,15 +96,28 @@ def _cost(record: SearchRecord, board: SearchBoard, trial: SearchTrial) -> Itera
         mine = figure(trial, board.name, metric)
         base = next((b for b in record.baselines if (b.board, b.metric) == (board.name, metric)), None)
         if mine is not None and base is not None:
-            yield _against(mine, base, brief(record.baseline))
+            yield _against(
+                mine, base, brief(record.baseline) + (" of the first model" if several_models(record) else "")
+            )
 
 
 def _against(mine: SearchMeasure, base: SearchMeasure, baseline: str) -> str:
     """A figure as a change against the baseline's, which stands beside it."""
-    counted = mine.metric == "instructions"
-    less, same = ("fewer", "as many") if counted else ("less", "as much")
-    what = change(mine.value / base.value, METRICS[mine.metric], less, same)
-    return f"{what[0].upper()}{what[1:]} {'as' if what.startswith(same) else 'than'} {baseline}: {with_interval(base)}."
+    name, fewer = METRICS[mine.metric], "fewer" if mine.metric == "instructions" else "less"
+    off = mine.value / base.value - 1
+    if abs(off) < 0.0005:
+        what = f"As {'many' if fewer == 'fewer' else 'much'} {name} as"
+    else:
+        what = f"{percent(abs(off), 0 if abs(off) >= 0.0995 else 1)} {fewer if off < 0 else 'more'} {name} than"
+    return f"{what} {baseline}: {with_interval(base)}.{_doubt(mine, base)}"
+
+
+def _doubt(mine: SearchMeasure, base: SearchMeasure) -> str:
+    """That two figures cannot be told apart, where they have intervals and these meet."""
+    if mine.ci_low is None or mine.ci_high is None or base.ci_low is None or base.ci_high is None:
+        return ""
+    meet = mine.ci_low <= base.ci_high and base.ci_low <= mine.ci_high
+    return " Their intervals meet, so these blocks do not prove a difference." if meet else ""
 
 
 def _loss(trial: SearchTrial) -> str:
@@ -120,11 +128,10 @@ def _loss(trial: SearchTrial) -> str:
 
 
 def _sure(record: SearchRecord, board: SearchBoard, trial: SearchTrial, one: SearchMeasure) -> Iterator[str]:
-    metric = METRICS[one.metric]
-    yield f"{metric[0].upper()}{metric[1:]} in the search: {with_interval(one)}."
+    metric, many = METRICS[one.metric], plural(len(counted(record, board)), "candidate")
     yield (
-        f"That is a figure of the search: of {plural(len(counted(record, board)), 'candidate')} this one was taken "
-        "because it looked best, so chance may flatter it (selection bias)."
+        f"{metric[0].upper()}{metric[1:]} in the search: {with_interval(one)}. Of {many} this one was taken because it "
+        "looked best there, so chance may flatter it (selection bias)."
     )
     mine = [c for c in record.confirmations if (c.board, c.trial) == (board.name, trial.number)]
     for confirmation in mine:
@@ -180,11 +187,11 @@ def _without(record: SearchRecord, board: SearchBoard) -> SearchAnswer:
     else:
         headline = f"No candidate keeps every limit on {name}."
         why = [f"{plural(len(measured), 'candidate')} measured there; below stands how often each limit was missed."]
-        why += [f"Nearest: {line}" for line in _nearest(measured, board, metric)]
+        why += [f"Measured with the most effort: {line}" for line in _best_known(measured, board, metric)]
     return SearchAnswer(board=board.name, role=_role(board), found=False, headline=headline, why=tuple(why))
 
 
-def _nearest(measured: Sequence[SearchTrial], board: SearchBoard, metric: str) -> list[str]:
+def _best_known(measured: Sequence[SearchTrial], board: SearchBoard, metric: str) -> list[str]:
     """The candidate with the most effort and the least work among those that were measured and are over a limit."""
     best = min(measured, key=lambda t: (-(t.rung or 0), _value(t, board, metric), t.number))
     return [f"trial {best.number}, {brief(best.recipe)}: {brief(best.dropped, 200)}."] if best.dropped else []
@@ -212,7 +219,7 @@ def _missing(record: SearchRecord) -> Iterator[str]:
             yield f"{brief(board.name)}: {bare} of {len(known)} have no interval, as they got too few {few} for one."
         if not known:
             yield f"{brief(board.name)}: {METRICS[metric]} of no candidate."
-    if baseline_error(record) is None and record.trials:
+    if record.trials and all(t.drop_pp is None for t in trials):
         yield f"The accuracy of {brief(record.baseline)}, which losses are counted from, is not in the record."
     confirmed = {(one.board, one.trial) for one in record.confirmations}
     open_now = [brief(n) for n, number in record.chosen.items() if number is not None and (n, number) not in confirmed]

@@ -62,8 +62,9 @@ def legible(text: str) -> str:
     kept = " ".join(text.split())
     if kept.isprintable():
         return kept
-    odd = {sign for sign in set(kept) if unicodedata.category(sign) in _INVISIBLE}
-    return kept.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in odd})
+    for sign in {sign for sign in set(kept) if unicodedata.category(sign) in _INVISIBLE}:
+        kept = kept.replace(sign, f"\\u{ord(sign):04x}")
+    return kept
 
 
 def finite(value: float | None, *, signed: bool = False) -> float | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .searchdrawing import Dot
-from .searchgoals import baseline_error, cost_metric, figure, unbeaten
+from .searchgoals import baseline_error, cost_metric, figure, several_models, unbeaten
 from .searchrecord import SearchBoard, SearchRecord, SearchTrial
 from .searchwords import amount, brief, candidate, with_interval
 
 
 def dots_of(record: SearchRecord, board: SearchBoard, trials: Sequence[SearchTrial]) -> list[Dot]:
     """The candidates as they are known now, and the baseline; the front is that of those given in cost and accuracy."""
-    metric, several = cost_metric(record, board), len({t.model for t in record.trials}) > 1
+    metric, several = cost_metric(record, board), several_models(record)
     at = {t.number: (_cost(t, board, metric), 1 - (t.host_accuracy or 0.0)) for t in trials if t.feasible}
     front = unbeaten(at)
     dots = [_dot(record, board, trial, on_front=trial.number in front, several=several) for trial in trials]

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .language import plural
 from .searchrecord import SearchConstraint, SearchRecord, SearchTrial
 from .searchwords import brief
-from .wording import plural
 
 MOST_KINDS = 12
 STAGES = {
     "proposed": "proposed, not judged yet",
     "host": "judged on this machine",
     "board": "measured on a board",
-    "finalist": "finalist: measured at full effort",
+    "finalist": "measured at full effort (finalists)",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from .language import plural
 from .searchdots import dots_of
 from .searchdrawing import Dot, Frame, frame, front_panel, hypervolume_panel
 from .searchgoals import cost_metric, figure
@@ -12,7 +13,6 @@ from .searchhistory import PARTS, History, history, reference_text
 from .searchrecord import SearchBoard, SearchRecord, SearchTrial
 from .searchwords import METRICS, brief
 from .units import COUNT, NARROW, TIME, percent
-from .wording import plural
 
 MOST_NAMED = 8  # candidates of a front in a sentence
 

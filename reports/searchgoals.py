@@ -87,12 +87,22 @@ def unbeaten(places: Mapping[int, tuple[float, ...]]) -> set[int]:
 
 
 def baseline_error(record: SearchRecord) -> float | None:
-    """The baseline's share of wrong answers on the host, from what the first candidate that tells it lost."""
+    """The baseline's share of wrong answers on the host, from what the first candidate that tells it lost.
+
+    None where there are several models: each has a baseline of its own, and the record does not say whose it is.
+    """
+    if several_models(record):
+        return None
     for trial in record.trials:
         if trial.host_accuracy is not None and trial.drop_pp is not None:
             error = 1 - trial.host_accuracy - trial.drop_pp / 100
             return error if -1e-9 <= error <= 1 else None
     return None
+
+
+def several_models(record: SearchRecord) -> bool:
+    """Whether the candidates were made from more than one model."""
+    return len({trial.model for trial in record.trials}) > 1
 
 
 def _own_metrics(record: SearchRecord, board: SearchBoard) -> list[str]:

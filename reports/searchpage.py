@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .language import Language, plural, speaking
 from .page import fill
 from .searchanswers import dropped_lines, missing, search_answers
 from .searchclean import cleaned
@@ -13,7 +14,6 @@ from .searchrecord import SearchRecord
 from .searchtable import search_table
 from .searchtime import error_rows, time_rows
 from .searchwords import TERMS, brief, search_words_in
-from .wording import plural
 
 _KEY = (
     ("chosen", "the search would take it"),
@@ -27,14 +27,19 @@ MOST_RUNS = 400
 
 
 def render_search(record: SearchRecord) -> str:
-    """The whole page as HTML text."""
+    """The whole page as HTML text, in English whatever language is spoken around it."""
+    with speaking(Language.ENGLISH):
+        return _page(record)
+
+
+def _page(record: SearchRecord) -> str:
     known = cleaned(record)
     parts = board_parts(known)
     runs = sorted({run for trial in known.trials for run in trial.run_ids})
     return fill(
         "search.html.j2",
         "search.css",
-        "report.js",
+        scripted=True,
         record=known,
         name=brief(known.name),
         state=state_text(known),

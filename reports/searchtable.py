@@ -1,12 +1,13 @@
-"""Every candidate of a search as a row of the table: what it was, how far it came, what is known of it; pure."""
+"""Every candidate of a search as a row of tables: what it was, how far it came, what is known of it; pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .searchdropped import STAGES
 from .searchfronts import time_text
-from .searchgoals import cost_metric, figure
+from .searchgoals import cost_metric, figure, several_models
 from .searchrecord import SearchBoard, SearchMeasure, SearchRecord, SearchTrial
 from .searchwords import METRICS, amount, brief, parameter_text, shown
 from .units import MINUS, NARROW, NOT_MEASURED, signed_points
@@ -25,18 +26,11 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoardColumns:
-    """What one board gave of a candidate; `foretold` is what its cost model expected beforehand."""
-
-    cost: Cell
-    memory: Cell
-    foretold: Cell
-    board_time: Cell
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRow:
-    """One candidate. `taken_on` are the boards for which the search would take it."""
+    """One candidate as this machine knows it, and how far it came.
+
+    `model` is empty where all have the same. `taken_on` are the boards that it would be taken for.
+    """
 
     number: int
     model: str
@@ -49,16 +43,39 @@ class SearchRow:
     accuracy: Cell
     change: Cell
     size: Cell
-    boards: tuple[BoardColumns, ...]
     taken_on: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoardRow:
+    """What one board gave of a candidate; `foretold` is what its cost model expected, `error` how far that was off."""
+
+    number: int
+    recipe: str
+    taken: bool
+    cost: Cell
+    memory: Cell
+    foretold: Cell
+    error: Cell
+    board_time: Cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardTable:
+    """The candidates that a board measured, or was foretold to. `metric` is what it is asked for first."""
+
+    board: str
+    emulated: bool
+    metric: str
+    rows: tuple[BoardRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchTable:
-    """The rows, the heads of each board's columns (board, what is measured), and how many rows were left out."""
+    """All candidates, those of each board, and how many rows were left out."""
 
     rows: tuple[SearchRow, ...]
-    heads: tuple[tuple[str, str], ...]
+    boards: tuple[BoardTable, ...]
     left_out: int
 
 
@@ -69,15 +86,18 @@ def search_table(record: SearchRecord) -> SearchTable:
         order = list(STAGES)
         trials = sorted(trials, key=lambda t: (-order.index(t.stage), t.number))[:MOST_ROWS]
         trials.sort(key=lambda t: t.number)
-    heads = tuple((brief(board.name, 40), METRICS[cost_metric(record, board)]) for board in record.boards)
-    rows = tuple(_row(record, trial) for trial in trials)
-    return SearchTable(rows=rows, heads=heads, left_out=len(record.trials) - len(rows))
+    several = several_models(record)
+    return SearchTable(
+        rows=tuple(_row(record, trial, several=several) for trial in trials),
+        boards=tuple(_board_table(record, board, trials) for board in record.boards),
+        left_out=len(record.trials) - len(trials),
+    )
 
 
-def _row(record: SearchRecord, trial: SearchTrial) -> SearchRow:
+def _row(record: SearchRecord, trial: SearchTrial, *, several: bool) -> SearchRow:
     return SearchRow(
         number=trial.number,
-        model=brief(trial.model, 40),
+        model=brief(trial.model, 40) if several else "",
         recipe=brief(trial.recipe),
         parameters=brief(parameter_text(trial), 160),
         stage=_STAGE_WORDS[trial.stage],
@@ -87,7 +107,6 @@ def _row(record: SearchRecord, trial: SearchTrial) -> SearchRow:
         accuracy=_plain("accuracy", trial.host_accuracy),
         change=_change(trial),
         size=_plain("size", None if trial.artifact_bytes is None else float(trial.artifact_bytes)),
-        boards=tuple(_columns(record, trial, board) for board in record.boards),
         taken_on=tuple(brief(name, 40) for name, number in record.chosen.items() if number == trial.number),
     )
 
@@ -103,14 +122,28 @@ def _why(record: SearchRecord, trial: SearchTrial) -> str:
     return "waits for more effort" if record.state != "finished" else "not dropped; no more effort was spent on it"
 
 
-def _columns(record: SearchRecord, trial: SearchTrial, board: SearchBoard) -> BoardColumns:
-    found = figure(trial, board.name, cost_metric(record, board))
-    memory = figure(trial, board.name, "memory")
+def _board_table(record: SearchRecord, board: SearchBoard, trials: Sequence[SearchTrial]) -> BoardTable:
+    metric = cost_metric(record, board)
+    rows = [
+        _board_row(record, trial, board, metric)
+        for trial in trials
+        if trial.same_as is None and (figure(trial, board.name, metric) or board.name in trial.predicted)
+    ]
+    return BoardTable(board=brief(board.name, 40), emulated=board.emulated, metric=METRICS[metric], rows=tuple(rows))
+
+
+def _board_row(record: SearchRecord, trial: SearchTrial, board: SearchBoard, metric: str) -> BoardRow:
+    found, memory = figure(trial, board.name, metric), figure(trial, board.name, "memory")
     spent_s = trial.board_time_s.get(board.name)
-    return BoardColumns(
+    foretold = trial.predicted.get(board.name)
+    return BoardRow(
+        number=trial.number,
+        recipe=brief(trial.recipe),
+        taken=record.chosen.get(board.name) == trial.number,
         cost=_missing() if found is None else _measured(found),
         memory=_plain("memory", None if memory is None else memory.value),
-        foretold=_foretold(record, trial, board, found),
+        foretold=Cell(text="not foretold") if foretold is None else _foretold(metric, foretold),
+        error=_error(foretold, found),
         board_time=Cell(text="none") if spent_s is None else Cell(text=time_text(spent_s), key=spent_s),
     )
 
@@ -124,19 +157,17 @@ def _measured(one: SearchMeasure) -> Cell:
     return Cell(text=found.text, small=(found.interval or "no interval", many), key=one.value)
 
 
-def _foretold(record: SearchRecord, trial: SearchTrial, board: SearchBoard, measured: SearchMeasure | None) -> Cell:
-    """The forecast, and how far it was off; sorted by the error."""
-    foretold = trial.predicted.get(board.name)
-    if foretold is None:
-        return Cell(text="not foretold")
-    metric = cost_metric(record, board)
-    found = shown(metric, foretold, 0.99 * foretold, 1.01 * foretold)  # no more digits than a forecast can have
-    text = amount(metric, foretold) if found is None else found.text
-    if measured is None or trial.same_as is not None:
-        return Cell(text=text, small=("not measured",))
+def _foretold(metric: str, value: float) -> Cell:
+    found = shown(metric, value, 0.99 * value, 1.01 * value)  # no more digits than a forecast can have
+    return Cell(text=amount(metric, value) if found is None else found.text, key=value)
+
+
+def _error(foretold: float | None, measured: SearchMeasure | None) -> Cell:
+    """How far a forecast was off, with its sign; sorted by its size."""
+    if foretold is None or measured is None:
+        return Cell(text="not told")
     off = foretold / measured.value - 1
-    sign = "+" if off >= 0 else MINUS
-    return Cell(text=text, small=(f"{sign}{abs(100 * off):.1f}{NARROW}%",), key=abs(off))
+    return Cell(text=f"{'+' if off >= 0 else MINUS}{abs(100 * off):.1f}{NARROW}%", key=abs(off))
 
 
 def _change(trial: SearchTrial) -> Cell:

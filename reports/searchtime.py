@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .language import plural
 from .searchfronts import time_text
 from .searchrecord import SearchBoard, SearchRecord
 from .searchwords import brief
 from .units import NOT_MEASURED
-from .wording import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .drop import Drop
+from .language import mark, plural, tr
 from .pick import Check, Choice, Purpose, Rival
 from .summary import CellSummary, RunSummary
 from .units import duration, file_size, memory, percent, points
-from .wording import bound_text, bounded, control_text, name, outcomes, plural, ratio_text, verdict_text, work_text
+from .wording import bound_text, bounded, control_text, name, outcomes, ratio_text, verdict_text, work_text
 
 MOST_OUT = 4  # of the candidates that break the budget a card names the nearest ones
 
@@ -39,12 +40,7 @@ def _answer(choice: Choice, summary: RunSummary, *, several: bool) -> Answer:
         headline, why = _no_headline(choice, where), tuple(_near(choice, summary))
         return Answer(choice=choice, headline=headline, why=why, cost=(), sure=(), others=())
     label = name(choice.chosen, summary.cells)
-    plain = " without compression" if choice.chosen.baseline else ""
-    headline = {
-        Purpose.SHIP: f"Ship {label}{plain} on {where}.",
-        Purpose.REFERENCE: f"{label}{plain} comes out best on {where}.",
-        Purpose.LEAST_WORK: f"{label}{plain} does the least work on {where}.",
-    }[choice.purpose]
+    headline = tr(_HEADLINES[choice.purpose, choice.chosen.baseline], candidate=label, board=where)
     return Answer(
         choice=choice,
         headline=headline,
@@ -56,53 +52,77 @@ def _answer(choice: Choice, summary: RunSummary, *, several: bool) -> Answer:
     )
 
 
+# by purpose, and by whether it is the baseline
+_HEADLINES = {
+    (Purpose.SHIP, False): mark("Ship {candidate} on {board}."),
+    (Purpose.SHIP, True): mark("Ship {candidate} without compression on {board}."),
+    (Purpose.REFERENCE, False): mark("{candidate} comes out best on {board}."),
+    (Purpose.REFERENCE, True): mark("{candidate} without compression comes out best on {board}."),
+    (Purpose.LEAST_WORK, False): mark("{candidate} does the least work on {board}."),
+    (Purpose.LEAST_WORK, True): mark("{candidate} without compression does the least work on {board}."),
+}
+
+
 def _no_headline(choice: Choice, where: str) -> str:
     if choice.measured == 0:
-        return f"Nothing was measured on {where}."
-    return f"Nothing meets the budget on {where}."
+        return tr("Nothing was measured on {board}.", board=where)
+    return tr("Nothing meets the budget on {board}.", board=where)
 
 
 def _near(choice: Choice, summary: RunSummary) -> Iterator[str]:
     if choice.measured == 0:
         cells = [cell for cell in summary.on_board(choice.board) if cell.record.model == choice.model]
-        yield f"Outcomes of the {plural(len(cells), 'cell')}: {outcomes(cells)}. The reasons are listed below."
+        yield tr(
+            "Outcomes of the {cells}: {outcomes}. The reasons are listed below.",
+            cells=plural(len(cells), "cell"),
+            outcomes=outcomes(cells),
+        )
     for rival in choice.rejected[:1]:
-        yield f"The nearest miss is {name(rival.cell, summary.cells)}: {misses_text(rival.misses)}."
+        near = name(rival.cell, summary.cells)
+        yield tr("The nearest miss is {candidate}: {misses}.", candidate=near, misses=misses_text(rival.misses))
 
 
 def _why(choice: Choice, summary: RunSummary) -> Iterator[str]:
     cell = choice.chosen
     assert cell is not None
-    shown, quantity = work_text(cell), "instruction count" if cell.record.emulated else "median latency"
-    meeting = choice.measured - len(choice.rejected)
-    pool = (
-        f"the {plural(meeting, 'candidate')} within the budget" if bounded(summary.run) else "all candidates measured"
-    )
-    least = meeting > 1 and _is_least(choice) and not choice.sustained
-    claim = f"the lowest {quantity} of {pool}" if least else f"{quantity}"
-    if meeting == 1 and bounded(summary.run):
-        yield f"It is the only candidate within the budget; {quantity} {shown}."
-    elif least:
-        yield f"It has {claim}: {shown}."
-    else:
-        yield f"Its {claim} is {shown}."
+    yield _claim(choice, cell, summary)
     if choice.sustained and cell.sustained is not None:
         kept = duration(cell.sustained.sustained_ns).text
-        yield f"The board slows down in long runs, so what a candidate keeps up decides: {kept} here."
+        yield tr("The board slows down in long runs, so what a candidate keeps up decides: {kept} here.", kept=kept)
     elif choice.runner_up is not None and choice.runner_up.tied:
         other = name(choice.runner_up.cell, summary.cells)
-        yield f"It cannot be told apart from {other} in that, so {_tie_break(cell, choice.runner_up.cell)}."
+        decides = _tie_break(cell, choice.runner_up.cell)
+        yield tr("It cannot be told apart from {other} in that, so {decides}.", other=other, decides=decides)
+
+
+def _claim(choice: Choice, cell: CellSummary, summary: RunSummary) -> str:
+    """How little work it does, among how many."""
+    work, meeting = work_text(cell), choice.measured - len(choice.rejected)
+    quantity = tr("instruction count") if cell.record.emulated else tr("median latency")
+    if meeting == 1 and bounded(summary.run):
+        return tr("It is the only candidate within the budget; {quantity} {work}.", quantity=quantity, work=work)
+    if not (meeting > 1 and _is_least(choice) and not choice.sustained):
+        return tr("Its {quantity} is {work}.", quantity=quantity, work=work)
+    if not bounded(summary.run):
+        return tr("It has the lowest {quantity} of all candidates measured: {work}.", quantity=quantity, work=work)
+    return tr(
+        "It has the lowest {quantity} of the {candidates} within the budget: {work}.",
+        quantity=quantity,
+        candidates=plural(meeting, "candidate"),
+        work=work,
+    )
 
 
 def _file(cell: CellSummary) -> str:
     """Which file that is: its name, its hash, and where it lies."""
     artifact = cell.record.artifact
     if artifact is None:
-        return "No file of it was kept."
+        return tr("No file of it was kept.")
     if artifact.path is None:
-        return f"Its file has the sha256 {artifact.sha256}; where it lies was not recorded."
+        return tr("Its file has the sha256 {sha256}; where it lies was not recorded.", sha256=artifact.sha256)
     folder, _, file_name = artifact.path.rpartition("/")
-    return f"The file is {file_name} in {folder or '.'}, sha256 {artifact.sha256}."
+    text = mark("The file is {name} in {folder}, sha256 {sha256}.")
+    return tr(text, name=file_name, folder=folder or ".", sha256=artifact.sha256)
 
 
 def _is_least(choice: Choice) -> bool:
@@ -112,58 +132,88 @@ def _is_least(choice: Choice) -> bool:
 
 def _tie_break(cell: CellSummary, other: CellSummary) -> str:
     if cell.fraction is not None and other.fraction is not None and cell.fraction != other.fraction:
-        return f"the higher accuracy decides ({percent(cell.fraction, 2)} against {percent(other.fraction, 2)})"
+        text = mark("the higher accuracy decides ({one} against {other})")
+        return tr(text, one=percent(cell.fraction, 2), other=percent(other.fraction, 2))
     peaks = [c.memory.peak_bytes if c.memory else None for c in (cell, other)]
     if peaks[0] is not None and peaks[0] != peaks[1]:
-        return f"the lower memory peak decides ({memory(peaks[0])} against {memory(peaks[1])})"
-    return "the smaller file decides"
+        text = mark("the lower memory peak decides ({one} against {other})")
+        return tr(text, one=memory(peaks[0]), other=memory(peaks[1]))
+    return tr("the smaller file decides")
 
 
 def _cost(choice: Choice) -> Iterator[str]:
     cell, base = choice.chosen, choice.baseline
     assert cell is not None
     yield _accuracy_cost(cell, base)
-    if (boxes := _boxes(cell, base)) is not None:
+    other = None if base is None or base is cell else base
+    if (boxes := _boxes(cell, other)) is not None:
         yield boxes
-    peak = cell.memory.peak_bytes if cell.memory else None
-    compared = "" if base is None or base is cell else f" ({base.record.recipe}: {{}})"
-    if peak is not None:
-        base_peak = base.memory.peak_bytes if base and base.memory else None
-        yield f"Peak memory {memory(peak)}{compared.format(memory(base_peak))}."
+    if cell.memory is not None and cell.memory.peak_bytes is not None:
+        before = memory(other.memory.peak_bytes if other and other.memory else None)
+        peak = _beside(memory(cell.memory.peak_bytes), other, before)
+        yield tr("Peak memory {memory}.", memory=peak)
     if cell.record.artifact is not None:
-        base_bytes = base.record.artifact.bytes if base and base.record.artifact else None
-        sizes = f"{file_size(cell.record.artifact.bytes)}{compared.format(file_size(base_bytes))}"
-        yield f"File {sizes}; {file_size(cell.record.artifact.compressed_bytes)} compressed with zstd."
+        before = file_size(other.record.artifact.bytes if other and other.record.artifact else None)
+        size = _beside(file_size(cell.record.artifact.bytes), other, before)
+        packed = file_size(cell.record.artifact.compressed_bytes)
+        yield tr("File {size}; {packed} compressed with zstd.", size=size, packed=packed)
+
+
+def _beside(figure: str, base: CellSummary | None, before: str) -> str:
+    """A figure, with the baseline's in brackets where there is another baseline."""
+    if base is None:
+        return figure
+    return tr("{figure} ({baseline}: {before})", figure=figure, baseline=base.record.recipe, before=before)
 
 
 def _accuracy_cost(cell: CellSummary, base: CellSummary | None) -> str:
     if cell.fraction is None:
-        return "Accuracy was not judged."
-    text = f"Accuracy {percent(cell.fraction, 2)}"
+        return tr("Accuracy was not judged.")
+    accuracy = percent(cell.fraction, 2)
     if cell.baseline or base is None or cell.drop is None:
-        return text + "."
+        return tr("Accuracy {accuracy}.", accuracy=accuracy)
     lost = cell.drop
-    direction = "below" if lost.value > 0 else "above" if lost.value < 0 else "from"
-    text += f", {points(abs(lost.value))} {direction} {base.record.recipe}"
+    text = _ABOVE if lost.value < 0 else _BELOW if lost.value > 0 else _SAME
+    figure = tr(text, accuracy=accuracy, points=points(abs(lost.value)), baseline=base.record.recipe)
     if lost.low is not None and lost.high is not None:
-        text += f" (95 % interval of the loss {points(lost.low)} to {points(lost.high)}{_known(lost)})"
-    return text + (", on the board's own inputs." if lost.on_board_images else ".")
+        figure = _with_interval(figure, lost, points(lost.low), points(lost.high))
+    if lost.on_board_images:
+        return tr("{figure}, on the board's own inputs.", figure=figure)
+    return tr("{figure}.", figure=figure)
 
 
 def _boxes(cell: CellSummary, base: CellSummary | None) -> str | None:
     """What accuracy is of a detection, and the figure of the whole set beside it; None of other tasks."""
     if cell.accuracy is None or cell.accuracy.map50 is None:
         return None
-    compared = ""
-    if base is not None and base is not cell and base.accuracy is not None and base.accuracy.map50 is not None:
-        compared = f" ({base.record.recipe}: {percent(base.accuracy.map50, 2)})"
-    return f"That is the mean F1 score of an image; mAP@0.5 of all is {percent(cell.accuracy.map50, 2)}{compared}."
+    before = None if base is None or base.accuracy is None else base.accuracy.map50
+    own = percent(cell.accuracy.map50, 2)
+    figure = own if before is None else _beside(own, base, percent(before, 2))
+    return tr("That is the mean F1 score of an image; mAP@0.5 of all is {figure}.", figure=figure)
 
 
-def _known(lost: Drop) -> str:
+_BELOW = mark("Accuracy {accuracy}, {points} below {baseline}")
+_ABOVE = mark("Accuracy {accuracy}, {points} above {baseline}")
+_SAME = mark("Accuracy {accuracy}, {points} from {baseline}")
+
+
+def _with_interval(figure: str, lost: Drop, low: str, high: str) -> str:
     if lost.lost is None or lost.gained is None:
-        return ", as if on different images: which images each got right is not known"
-    return f"; {plural(lost.lost, 'image')} lost, {lost.gained} won"
+        return tr(
+            "{figure} (95 % interval of the loss {low} to {high}, as if on different images: which images each got "
+            "right is not known)",
+            figure=figure,
+            low=low,
+            high=high,
+        )
+    return tr(
+        "{figure} (95 % interval of the loss {low} to {high}; {images} lost, {gained} won)",
+        figure=figure,
+        low=low,
+        high=high,
+        images=plural(lost.lost, "image"),
+        gained=lost.gained,
+    )
 
 
 def _sure(choice: Choice, summary: RunSummary) -> Iterator[str]:
@@ -172,37 +222,43 @@ def _sure(choice: Choice, summary: RunSummary) -> Iterator[str]:
     if cell.verdict is not None and choice.baseline is not None:
         yield verdict_text(cell.verdict, choice.baseline.record.recipe)
     elif cell.baseline:
-        yield "It is the baseline itself, so it is no faster than that: no gain was found that keeps the budget."
+        yield tr("It is the baseline itself, so it is no faster than that: no gain was found that keeps the budget.")
     elif cell.verdict_absent:
-        yield f"No verdict: {cell.verdict_absent}."
+        yield tr("No verdict: {reason}.", reason=cell.verdict_absent)
     yield control_text(summary.controls.get(choice.board), choice.board)
     if cell.record.emulated:
-        yield "Instructions are work, not time: a real board may gain more or less than the count says."
+        yield tr("Instructions are work, not time: a real board may gain more or less than the count says.")
     for reason in cell.validity.reasons:
-        yield f"Note: {reason}."
+        yield tr("Note: {reason}.", reason=reason)
 
 
 def _others(choice: Choice, summary: RunSummary) -> Iterator[str]:
     if choice.runner_up is not None:
-        yield f"Second: {name(choice.runner_up.cell, summary.cells)}, {_why_lost(choice, choice.runner_up)}."
+        second = name(choice.runner_up.cell, summary.cells)
+        yield tr("Second: {candidate}, {reason}.", candidate=second, reason=_why_lost(choice, choice.runner_up))
     for rival in choice.rejected[:MOST_OUT]:
-        quicker = ""
+        out, misses = name(rival.cell, summary.cells), misses_text(rival.misses)
         if rival.ci_high is not None and rival.ci_high < 1 and rival.ratio is not None:
-            counted = rival.cell.record.emulated
-            quicker = ratio_text(rival.ratio, rival.ci_low, rival.ci_high, counted=counted) + ", but "
-        yield f"Out: {name(rival.cell, summary.cells)}, {quicker}{misses_text(rival.misses)}."
+            gain = ratio_text(rival.ratio, rival.ci_low, rival.ci_high, counted=rival.cell.record.emulated)
+            yield tr("Out: {candidate}, {gain}, but {misses}.", candidate=out, gain=gain, misses=misses)
+        else:
+            yield tr("Out: {candidate}, {misses}.", candidate=out, misses=misses)
     if len(choice.rejected) > MOST_OUT:
-        yield f"{len(choice.rejected) - MOST_OUT} more break the budget; the tables have them."
+        number = len(choice.rejected) - MOST_OUT
+        yield tr("{number} more break the budget; the tables have them.", number=number)
 
 
 def _why_lost(choice: Choice, rival: Rival) -> str:
     if rival.tied and choice.chosen is not None:
-        return f"as good in {'work' if rival.cell.record.emulated else 'time'}; {_tie_break(choice.chosen, rival.cell)}"
+        decides = _tie_break(choice.chosen, rival.cell)
+        if rival.cell.record.emulated:
+            return tr("as good in work; {decides}", decides=decides)
+        return tr("as good in time; {decides}", decides=decides)
     if rival.ratio is None:
-        return "not measured in the same blocks"
+        return tr("not measured in the same blocks")
     return ratio_text(rival.ratio, rival.ci_low, rival.ci_high, counted=rival.cell.record.emulated)
 
 
 def misses_text(misses: Iterable[Check]) -> str:
     """The bounds that a candidate breaks."""
-    return " and ".join(bound_text(check) for check in misses)
+    return tr(" and ").join(bound_text(check) for check in misses)

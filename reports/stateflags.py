@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .language import listed, mark, tr
 from .record import Trial, TrialKind
 
 AS_SHIPPED = "as-shipped"
@@ -28,7 +29,7 @@ CAPPED = 0.95  # of a frequency that was set
 
 State = Mapping[str, Any]
 
-_PI_BITS = ("under-voltage", "a capped frequency", "throttling", "the soft temperature limit")
+_PI_BITS = (mark("under-voltage"), mark("a capped frequency"), mark("throttling"), mark("the soft temperature limit"))
 _PI_SINCE_BOOT = 16
 
 
@@ -108,7 +109,10 @@ def in_words(trials: Iterable[Trial], profile: str) -> dict[Effect, tuple[str, .
         for flag in flags(trial, known):
             found[flag.effect].setdefault(flag.rule, []).append(flag.text)
     return {
-        effect: tuple(f"{texts[0]} (in {len(texts)} of {len(timed)} blocks)" for texts in rules.values())
+        effect: tuple(
+            tr("{finding} (in {number} of {blocks} blocks)", finding=texts[0], number=len(texts), blocks=len(timed))
+            for texts in rules.values()
+        )
         for effect, rules in found.items()
     }
 
@@ -124,9 +128,11 @@ def _stopped(trial: Trial) -> Iterator[tuple[str, str]]:
         excess = longest - usual if longest - usual >= STILL_MEDIANS * usual else 0.0
     pause = float(trial.used.get("longest_pause_ns") or 0) - float(trial.used.get("period_ns") or 0)
     if excess >= STILL_NS:
-        yield "stopped", f"the process stood still for {excess / 1e9:.1f} s inside a timed window"
+        text = mark("the process stood still for {seconds} s inside a timed window")
+        yield "stopped", tr(text, seconds=f"{excess / 1e9:.1f}")
     elif pause >= STILL_NS:
-        yield "stopped", f"the process stood still for {pause / 1e9:.1f} s between two timed inferences"
+        text = mark("the process stood still for {seconds} s between two timed inferences")
+        yield "stopped", tr(text, seconds=f"{pause / 1e9:.1f}")
 
 
 def _of_states(before: State, after: State) -> Iterator[tuple[str, str]]:
@@ -136,18 +142,19 @@ def _of_states(before: State, after: State) -> Iterator[tuple[str, str]]:
     yield from _throttled(before, after)
     warmer = _largest_rise(before.get("temperature_c"), after.get("temperature_c"))
     if warmer is not None and warmer >= WARMER_C:
-        yield "warmer", f"the board grew {warmer:.0f} °C warmer within the process"
+        yield "warmer", tr("the board grew {degrees} °C warmer within the process", degrees=f"{warmer:.0f}")
     others, stolen = _load(before, after)
     if others is not None and others >= OTHERS:
-        yield "others", f"other programs used {others:.2f} of a processor meanwhile"
+        yield "others", tr("other programs used {share} of a processor meanwhile", share=f"{others:.2f}")
     if stolen is not None and stolen >= STOLEN:
-        yield "stolen", f"a hypervisor kept {100 * stolen:.0f} % of a processor from this board"
+        yield "stolen", tr("a hypervisor kept {share} % of a processor from this board", share=f"{100 * stolen:.0f}")
     pages = _difference(before, after, "swapped_pages")
     if pages:
-        yield "swapped", f"{pages} pages were swapped meanwhile"
+        yield "swapped", tr("{pages} pages were swapped meanwhile", pages=pages)
     changed = [name for name in ("governor", "cpu_freq_min_khz", "cpu_freq_max_khz") if _changed(before, after, name)]
     if changed:
-        yield "retuned", f"the settings of the processors' frequency were changed meanwhile ({', '.join(changed)})"
+        text = mark("the settings of the processors' frequency were changed meanwhile ({settings})")
+        yield "retuned", tr(text, settings=listed(changed))
 
 
 def _pi(before: Any, after: Any) -> Iterator[tuple[str, str]]:
@@ -158,25 +165,26 @@ def _pi(before: Any, after: Any) -> Iterator[tuple[str, str]]:
         rule = "under-voltage" if bit == 0 else "throttled"
         now, noted = 1 << bit, 1 << (bit + _PI_SINCE_BOOT)
         if (before | after) & now:
-            yield rule, f"the firmware reported {what}"
+            yield rule, tr("the firmware reported {what}", what=tr(what))
         elif after & ~before & noted:
-            yield rule, f"the firmware noted {what} within the process"
+            yield rule, tr("the firmware noted {what} within the process", what=tr(what))
         elif before & noted:
-            yield "throttled-before", f"the firmware had noted {what} since boot, so it would not tell it a second time"
+            text = mark("the firmware had noted {what} since boot, so it would not tell it a second time")
+            yield "throttled-before", tr(text, what=tr(what))
 
 
 def _throttled(before: State, after: State) -> Iterator[tuple[str, str]]:
     events = _difference(before, after, "thermal_throttles")
     if events:
-        yield "throttled", f"the processors throttled {events} times because of heat"
+        yield "throttled", tr("the processors throttled {events} times because of heat", events=events)
     for name, count in (after.get("over_current_events") or {}).items():
         grown = count - (before.get("over_current_events") or {}).get(name, count)
         if grown > 0:
-            yield "throttled", f"over-current throttling came {grown} times ({name})"
+            yield "throttled", tr("over-current throttling came {events} times ({name})", events=grown, name=name)
     for state in (after, before):
         held = sorted(name for name, level in (state.get("cooling") or {}).items() if level > 0)
         if held:
-            yield "throttled", f"heat held clocks back ({', '.join(held)})"
+            yield "throttled", tr("heat held clocks back ({clocks})", clocks=listed(held))
             break
     yield from _below_fixed(after)
 
@@ -189,7 +197,8 @@ def _below_fixed(state: State) -> Iterator[tuple[str, str]]:
         return  # a processor came or went while they were read
     slow = [now for now, low, high in zip(current, lowest, highest, strict=True) if low == high and now < CAPPED * low]
     if slow:
-        yield "throttled", f"a processor ran at {min(slow) / 1000:.0f} MHz, below the frequency that was set"
+        text = mark("a processor ran at {frequency} MHz, below the frequency that was set")
+        yield "throttled", tr(text, frequency=f"{min(slow) / 1000:.0f}")
 
 
 def _largest_rise(before: Any, after: Any) -> float | None:

@@ -11,6 +11,7 @@ from .drop import Drop, accuracy_drop, board_interval
 from .energy import EnergyFigure
 from .figures import Instructions, Latency, Memory, instructions, latencies, memory
 from .joules import energy_absent, judged_energy
+from .language import mark, tr
 from .record import Accuracy, Outcome, Record, RunRecord
 from .sustained import ColdAndSustained, cold_and_sustained
 from .validity import Validity, validity
@@ -73,7 +74,9 @@ class CellSummary:
 
     @property
     def sustained(self) -> ColdAndSustained | None:
-        """What the cell gives at first and what it keeps up, where it had a sustained run."""
+        """What the cell gives at first and what it keeps up, where it had a sustained run. Emulated: None."""
+        if self.record.emulated:
+            return None
         run = next((trial.sustained for trial in self.record.trials if trial.sustained is not None), None)
         return None if run is None else cold_and_sustained(run)
 
@@ -191,32 +194,38 @@ def _compare(
 ) -> Comparison | Verdict | str:
     """A comparison still to be adjusted, a verdict that stands, or the reason why there is none."""
     if cell.baseline:
-        return "this is the baseline"
+        return tr("this is the baseline")
     if not cell.by_block:
-        return "nothing was measured"
+        return tr("nothing was measured")
     if (
         not cell.record.emulated
         and run.protocol == "quick"
         and run.shortlist
         and cell.record.recipe not in run.shortlist
     ):
-        return "not on the plan's shortlist: the quick protocol gives verdicts to those only"
+        return tr("not on the plan's shortlist: the quick protocol gives verdicts to those only")
     metric = "instructions" if cell.record.emulated else "latency_ns"
     base = cells.get(cell.baseline_cell or "")
     if base is None or not base.by_block:
-        return _not_comparable(metric, f"the baseline {cell.baseline_recipe} gave no figures on this board")
+        text = mark("the baseline {baseline} gave no figures on this board")
+        return _not_comparable(metric, tr(text, baseline=cell.baseline_recipe))
     if not cell.ok or not base.ok:
-        culprit, outcome = ("baseline", base.record.outcome) if cell.ok else ("candidate", cell.record.outcome)
-        return _not_comparable(metric, f"the outcome of the {culprit} is {outcome}")
+        text = (
+            mark("the outcome of the baseline is {outcome}")
+            if cell.ok
+            else mark("the outcome of the candidate is {outcome}")
+        )
+        outcome = base.record.outcome if cell.ok else cell.record.outcome
+        return _not_comparable(metric, tr(text, outcome=tr(outcome.value)))
     reason = why_not_comparable(cell.record, base.record)
     if reason is not None:
         return _not_comparable(metric, reason)
     if cell.instructions is not None and base.instructions is not None:
         if cell.instructions.source != base.instructions.source:
-            return _not_comparable(metric, "the two were counted by different sources")
+            return _not_comparable(metric, tr("the two were counted by different sources"))
         return judge_counts(cell.by_block, base.by_block, control.margin if control else 0.0)
     comparison = compare_times(cell.by_block, base.by_block, control.margin if control else TIME_MARGIN)
-    return comparison or _not_comparable(metric, "no block measured both")
+    return comparison or _not_comparable(metric, tr("no block measured both"))
 
 
 def _not_comparable(metric: str, note: str) -> Verdict:

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .changepoint import ALPHA_CHANGE, least_runs
+from .language import Language, clauses, listed, mark, plural, speaking, tr
 from .page import fill
 from .plain import Json
 from .trend import LevelChange, Series, Trend
 from .trenddrawing import amount, drawing
 from .units import percent
-from .wording import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +25,13 @@ class Panel:
     sentences: tuple[str, ...]
 
 
-def render_trend(trend: Trend) -> str:
+def render_trend(trend: Trend, language: Language = Language.ENGLISH) -> str:
     """The whole page as HTML text; the same text for the same runs."""
+    with speaking(language):
+        return _render(trend)
+
+
+def _render(trend: Trend) -> str:
     boards = dict.fromkeys((series.key[0], series.emulated) for series in trend.series)
     return fill(
         "trend.html.j2",
@@ -46,7 +51,13 @@ def render_trend(trend: Trend) -> str:
 def _panel(series: Series, trend: Trend) -> Panel:
     text = label(series, trend.series)
     sentences = tuple(sentences_of(series))
-    title = f"{text} on {series.key[0]} over {plural(len(series.points), 'run')}: {' '.join(sentences)}"
+    title = tr(
+        "{candidate} on {board} over {runs}: {findings}",
+        candidate=text,
+        board=series.key[0],
+        runs=plural(len(series.points), "run"),
+        findings=" ".join(sentences),
+    )
     return Panel(label=text, drawing=drawing(series, title), sentences=sentences)
 
 
@@ -59,7 +70,7 @@ def label(series: Series, others: Sequence[Series]) -> str:
     parts += [runtime] if len({key[3] for key in rest}) > 1 else []
     if len({key[4] for key in rest}) > 1:
         values: dict[str, Any] = json.loads(settings)
-        parts.append(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items()))
+        parts.append(listed(f"{name.replace('_', ' ')} {value}" for name, value in values.items()))
     return " · ".join(parts)
 
 
@@ -68,32 +79,51 @@ def sentences_of(series: Series) -> list[str]:
     found = [_change_sentence(series, change) for change in series.changes]
     if series.newest_off is not None:
         off = f"{'+' if series.newest_off > 0 else '−'}{percent(abs(series.newest_off), 1)}"
-        found.append(f"The newest run is {off} off its level; one run is no change yet.")
+        found.append(tr("The newest run is {off} off its level; one run is no change yet.", off=off))
     if not found:
         newest = series.segments[-1].end - series.segments[-1].start
         few = newest < least_runs()
         found.append(
-            f"{plural(newest, 'run')} in these circumstances: too few to show a change."
+            tr("{runs} in these circumstances: too few to show a change.", runs=plural(newest, "run"))
             if few
-            else "No change of level."
+            else tr("No change of level.")
         )
     return found
 
 
 def _change_sentence(series: Series, change: LevelChange) -> str:
-    word = (
-        ("More work" if change.ratio > 1 else "Less work")
-        if series.emulated
-        else ("Slower" if change.ratio > 1 else "Faster")
+    file = tr("the model's file changed in that run") if change.file_changed else tr("the model's file is the same")
+    return tr(
+        _SINCE[series.emulated, change.ratio > 1],
+        run=change.run_id,
+        date=change.started_at[:10],
+        amount=amount(change),
+        p=f"{change.p:.3f}",
+        file=file,
     )
-    file = "the model's file changed in that run" if change.file_changed else "the model's file is the same"
-    return f"{word} since run {change.run_id} ({change.started_at[:10]}): {amount(change)}, p = {change.p:.3f}; {file}."
+
+
+# whether instructions were counted, and whether it became more
+_SINCE = {
+    (True, True): mark("More work since run {run} ({date}): {amount}, p = {p}; {file}."),
+    (True, False): mark("Less work since run {run} ({date}): {amount}, p = {p}; {file}."),
+    (False, True): mark("Slower since run {run} ({date}): {amount}, p = {p}; {file}."),
+    (False, False): mark("Faster since run {run} ({date}): {amount}, p = {p}; {file}."),
+}
 
 
 def alarms(trend: Trend) -> list[str]:
     """All changes of level, the newest first."""
     found = [
-        (change.started_at, f"{series.key[0]}, {label(series, trend.series)}: {_change_sentence(series, change)}")
+        (
+            change.started_at,
+            tr(
+                "{board}, {candidate}: {finding}",
+                board=series.key[0],
+                candidate=label(series, trend.series),
+                finding=_change_sentence(series, change),
+            ),
+        )
         for series in trend.series
         for change in series.changes
     ]
@@ -107,16 +137,21 @@ def edges(trend: Trend, board: str) -> list[str]:
         if series.key[0] == board:
             for segment in series.segments[1:]:
                 point = series.points[segment.start]
-                what = "; ".join(difference.text for difference in segment.because)
-                found[f"{point.started_at[:10]}, run {point.run_id}: {what}"] = None
+                what = clauses(difference.text for difference in segment.because)
+                text = mark("{date}, run {run}: {differences}")
+                found[tr(text, date=point.started_at[:10], run=point.run_id, differences=what)] = None
     return list(found)
 
 
 def lede(trend: Trend) -> str:
     """How many runs and series, and in how many a level changed."""
     moved = sum(1 for series in trend.series if series.changes)
-    what = f"{plural(len(trend.series), 'candidate')} on a board, over {plural(len(trend.runs), 'run')}"
-    return f"{what}; the level changed in {moved if moved else 'none'} of them."
+    candidates, runs = plural(len(trend.series), "candidate"), plural(len(trend.runs), "run")
+    if not moved:
+        text = mark("{candidates} on a board, over {runs}; the level changed in none of them.")
+        return tr(text, candidates=candidates, runs=runs)
+    text = mark("{candidates} on a board, over {runs}; the level changed in {number} of them.")
+    return tr(text, candidates=candidates, runs=runs, number=moved)
 
 
 def trend_json(trend: Trend) -> Json:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-NOT_MEASURED = "not measured"
+from .language import mark, tr
+
+NOT_MEASURED = mark("not measured")
 MINUS = "−"
 NARROW = "\u202f"  # narrow no-break space between a figure and its unit
 
@@ -30,7 +32,7 @@ class Shown:
     @property
     def interval(self) -> str | None:
         """`low to high`, without the unit; None where there is no interval."""
-        return None if self.low is None or self.high is None else f"{self.low} to {self.high}"
+        return None if self.low is None or self.high is None else tr("{low} to {high}", low=self.low, high=self.high)
 
 
 def duration(
@@ -86,13 +88,13 @@ def _fixed(value: float | None, digits: int) -> str | None:
 
 def memory(value_bytes: float | None) -> str:
     """Resident memory to 0.1 MiB: the kernel's own counters are no finer."""
-    return NOT_MEASURED if value_bytes is None else f"{value_bytes / 2**20:,.1f}{NARROW}MiB"
+    return tr(NOT_MEASURED) if value_bytes is None else f"{value_bytes / 2**20:,.1f}{NARROW}MiB"
 
 
 def file_size(value_bytes: float | None) -> str:
     """The size of a file in bytes, kB (1000) or MB."""
     if value_bytes is None:
-        return NOT_MEASURED
+        return tr(NOT_MEASURED)
     if value_bytes < 1000:
         return f"{value_bytes:.0f}{NARROW}B"
     if value_bytes < 999_500:
@@ -102,7 +104,7 @@ def file_size(value_bytes: float | None) -> str:
 
 def percent(fraction: float | None, digits: int = 1) -> str:
     """A fraction as a percentage."""
-    return NOT_MEASURED if fraction is None else f"{_fixed(fraction * 100, digits)}{NARROW}%"
+    return tr(NOT_MEASURED) if fraction is None else f"{_fixed(fraction * 100, digits)}{NARROW}%"
 
 
 def percent_span(low: float, high: float, digits: int = 1) -> str:
@@ -112,7 +114,7 @@ def percent_span(low: float, high: float, digits: int = 1) -> str:
 
 def points(fraction: float | None, digits: int = 2) -> str:
     """A difference of fractions in percentage points."""
-    return NOT_MEASURED if fraction is None else f"{_fixed(fraction * 100, digits)}{NARROW}pp"
+    return tr(NOT_MEASURED) if fraction is None else f"{_fixed(fraction * 100, digits)}{NARROW}pp"
 
 
 def signed_points(fraction: float, digits: int = 2) -> str:
@@ -121,9 +123,28 @@ def signed_points(fraction: float, digits: int = 2) -> str:
     return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
 
 
-def change(ratio_to_baseline: float, noun: str = "time", less: str = "less", same: str = "as much") -> str:
-    """A ratio as words: 0.52 is `48 % less time`, 1.06 `6.0 % more time`, 1.0001 `as much time`."""
+# Of a quantity: as much of it, less of it by `size`, more of it by `size`.
+_CHANGES = {
+    "time": (mark("as much time"), mark("{size} less time"), mark("{size} more time")),
+    "instructions": (mark("as many instructions"), mark("{size} fewer instructions"), mark("{size} more instructions")),
+    "MACs": (mark("as many MACs"), mark("{size} fewer MACs"), mark("{size} more MACs")),
+    "bytes": (mark("as many bytes"), mark("{size} fewer bytes"), mark("{size} more bytes")),
+    "bytes through zstd": (
+        mark("as many bytes through zstd"),
+        mark("{size} fewer bytes through zstd"),
+        mark("{size} more bytes through zstd"),
+    ),
+}
+
+
+def change(ratio_to_baseline: float, noun: str = "time") -> str:
+    """A ratio as words: 0.52 is `48 % less time`, 1.06 `6.0 % more time`, 1.0001 `as much time`.
+
+    `noun` is time, instructions, MACs, bytes or bytes through zstd.
+    """
+    same, less, more = _CHANGES[noun]
     size = abs(ratio_to_baseline - 1)
     if size < 0.0005:
-        return f"{same} {noun}"
-    return f"{size * 100:.{0 if size >= 0.0995 else 1}f}{NARROW}% {less if ratio_to_baseline < 1 else 'more'} {noun}"
+        return tr(same)
+    amount = f"{size * 100:.{0 if size >= 0.0995 else 1}f}{NARROW}%"
+    return tr(less if ratio_to_baseline < 1 else more, size=amount)

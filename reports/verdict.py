@@ -15,6 +15,7 @@ from enum import StrEnum
 import numpy as np
 
 from .detectable import least_detectable_shift
+from .language import mark, tr
 from .statistics import (
     ALPHA,
     blocks_needed,
@@ -161,13 +162,16 @@ def _why_inconclusive(comparison: Comparison, p_zero: float, comparisons: int) -
     needed = blocks_needed(comparisons)
     margin = f"±{100 * comparison.margin:.1f} %"
     if comparison.pairs < needed:
-        what = "a comparison" if comparisons == 1 else f"any of {comparisons} comparisons"
-        return f"{comparison.pairs} blocks cannot prove {what} at 5 %; {needed} blocks could"
+        one, many = (
+            mark("{blocks} blocks cannot prove a comparison at 5 %; {needed} blocks could"),
+            mark("{blocks} blocks cannot prove any of {number} comparisons at 5 %; {needed} blocks could"),
+        )
+        return tr(one if comparisons == 1 else many, blocks=comparison.pairs, needed=needed, number=comparisons)
     if comparison.p <= ALPHA:
-        return f"clear alone, but not as one of {comparisons} comparisons"
+        return tr("clear alone, but not as one of {number} comparisons", number=comparisons)
     if p_zero <= ALPHA:
-        return f"there is a difference, but it is not shown to be larger than the margin of {margin}"
-    return f"the interval reaches across the margin of {margin}"
+        return tr("there is a difference, but it is not shown to be larger than the margin of {margin}", margin=margin)
+    return tr("the interval reaches across the margin of {margin}", margin=margin)
 
 
 def judge_counts(
@@ -181,13 +185,14 @@ def judge_counts(
     """
     common = sorted(candidate.keys() & baseline.keys())
     if not common:
-        return Verdict(word=Word.NOT_COMPARABLE, metric=metric, note="no process measured both")
+        return Verdict(word=Word.NOT_COMPARABLE, metric=metric, note=tr("no process measured both"))
     ratios = [candidate[block] / baseline[block] for block in common]
     threshold = max(COUNT_MARGIN, noise, relative_range(candidate), relative_range(baseline))
     low, high = min(ratios), max(ratios)
     word, note = Word.INCONCLUSIVE, None
     if len(common) < LEAST_PROCESSES:
-        note = f"only {len(common)} of at least {LEAST_PROCESSES} processes measured both"
+        text = mark("only {number} of at least {least} processes measured both")
+        note = tr(text, number=len(common), least=LEAST_PROCESSES)
     elif high < 1 - threshold:
         word = Word.LESS_WORK
     elif low > 1 + threshold:
@@ -195,7 +200,8 @@ def judge_counts(
     elif max(1 - low, high - 1) <= COUNT_MARGIN:
         word = Word.EQUIVALENT
     else:
-        note = f"the difference is not larger than what separates processes (±{100 * threshold:.2f} %)"
+        text = mark("the difference is not larger than what separates processes (±{threshold} %)")
+        note = tr(text, threshold=f"{100 * threshold:.2f}")
     return Verdict(
         word=word,
         metric=metric,

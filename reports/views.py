@@ -23,6 +23,7 @@ from .insides import (
     sustained_lines,
 )
 from .joules import NO_METER, meter_text
+from .language import mark, tr
 from .paid_view import PaidTable, paid_table
 from .pareto import Point, Standing, standings
 from .pick import Choice
@@ -78,8 +79,8 @@ class MemoryExtras:
     @property
     def absent(self) -> str:
         """What is left out, in words; empty where nothing is."""
-        names = [name for name, there in (("PSS", self.pss), ("the peak of a cgroup", self.cgroup)) if not there]
-        return f"Not measured on this board: {' and '.join(names)}." if names else ""
+        names = [name for name, there in (("PSS", self.pss), (tr("the peak of a cgroup"), self.cgroup)) if not there]
+        return tr("Not measured on this board: {figures}.", figures=tr(" and ").join(names)) if names else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -271,7 +272,12 @@ def _charts(rows: Sequence[Row], points: dict[str, Point], summary: RunSummary, 
     several = len({row.cell.record.model for row in rows}) > 1
     drop = budget.accuracy_drop
     limit = None if base is None or drop is None or several else base - drop
-    label = "instructions per inference" if record.emulated else "median latency"
+    label = tr("instructions per inference") if record.emulated else tr("median latency")
+    title = (
+        tr("Accuracy over instructions per inference on {board}: up and to the left is better", board=record.board)
+        if record.emulated
+        else tr("Accuracy over median latency on {board}: up and to the left is better", board=record.board)
+    )
     show: Callable[..., Any] = instruction_count if record.emulated else duration
     unit = show(like).unit
 
@@ -280,8 +286,8 @@ def _charts(rows: Sequence[Row], points: dict[str, Point], summary: RunSummary, 
             marks,
             width=width,
             height=height,
-            title=f"Accuracy over {label} on {record.board}: up and to the left is better",
-            x_label=f"{label}{f' ({unit})' if unit else ''}, less is better",
+            title=title,
+            x_label=tr("{quantity}, less is better", quantity=f"{label} ({unit})" if unit else label),
             show_x=lambda value: tick(value, like, show),
             work_limit=budget.instructions if record.emulated else None,
             accuracy_limit=limit,
@@ -296,26 +302,38 @@ def tick(value: float, like: float, show: Callable[..., Any]) -> str:
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
+_STANDINGS = {
+    Standing.FRONT: mark("on the front"),
+    Standing.TIED: mark("not told apart from the front"),
+    Standing.DOMINATED: mark("dominated"),
+}
+
+
 def _mark(row: Row, point: Point) -> Mark:
     record, shown = row.cell.record, (duration(point.work), instruction_count(point.work))
-    work = f"{shown[1].text} instructions" if record.emulated else shown[0].text
+    work = tr("{count} instructions", count=shown[1].text) if record.emulated else shown[0].text
     standing = row.standing or Standing.DOMINATED
-    where = {"front": "on the front", "tied": "not told apart from the front", "dominated": "dominated"}[standing.value]
     return Mark(
         point=point,
         label=row.label,
         standing=standing,
         baseline=row.cell.baseline,
         chosen=row.chosen,
-        tooltip=f"{row.label}: {work}, accuracy {percent(point.accuracy, 2)}; {where}",
+        tooltip=tr(
+            "{candidate}: {work}, accuracy {accuracy}; {standing}",
+            candidate=row.label,
+            work=work,
+            accuracy=percent(point.accuracy, 2),
+            standing=tr(_STANDINGS[standing]),
+        ),
     )
 
 
 def flatten(value: object, prefix: str = "") -> list[tuple[str, str]]:
-    """Any nested facts as (path, text) pairs in their order; None becomes `not available`."""
+    """Any nested facts as (path, text) pairs in their order; None becomes `not available`. The paths are no words."""
     clean = plain(value)
     if isinstance(clean, dict) and clean:
         return [pair for key, item in clean.items() for pair in flatten(item, f"{prefix} {key}".strip())]
     if isinstance(clean, list) and clean:
         return [(prefix, ", ".join(str(item) for item in clean))]
-    return [(prefix, "not available" if clean is None or clean in ({}, []) else str(clean))]
+    return [(prefix, tr("not available") if clean is None or clean in ({}, []) else str(clean))]

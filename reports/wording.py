@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from .across import AcrossModels
 from .control import Control
+from .joules import joules
+from .language import listed, mark, plural, tr
 from .pick import Check
 from .record import Outcome, Record, RunRecord
 from .summary import CellSummary
@@ -14,20 +16,22 @@ from .units import Shown, change, duration, file_size, instruction_count, memory
 from .verdict import Verdict, Word
 
 OUTCOMES = {
-    Outcome.OK: "ok",
-    Outcome.INVALID: "failed a gate",
-    Outcome.UNSUPPORTED: "unsupported",
-    Outcome.ERROR: "ended in an error",
-    Outcome.TIMEOUT: "timed out",
+    Outcome.OK: mark("ok"),
+    Outcome.INVALID: mark("failed a gate"),
+    Outcome.UNSUPPORTED: mark("unsupported"),
+    Outcome.ERROR: mark("ended in an error"),
+    Outcome.TIMEOUT: mark("timed out"),
 }
 
 
 BOUNDS: dict[str, tuple[str, Callable[[float], str]]] = {
-    "accuracy_drop": ("accuracy loss", lambda value: points(value)),
-    "memory_peak_bytes": ("memory peak", lambda value: memory(value)),
-    "artifact_bytes": ("file", lambda value: file_size(value)),
-    "instructions": ("instructions", lambda value: instruction_count(value).text),
-    "latency_p95_ns": ("p95 latency", lambda value: duration(value).text),
+    "accuracy_drop": (mark("accuracy loss"), lambda value: points(value)),
+    "memory_peak_bytes": (mark("memory peak"), lambda value: memory(value)),
+    "artifact_bytes": (mark("file"), lambda value: file_size(value)),
+    "instructions": (mark("instructions"), lambda value: instruction_count(value).text),
+    "latency_p95_ns": (mark("p95 latency"), lambda value: duration(value).text),
+    "latency_median_ns": (mark("median latency"), lambda value: duration(value).text),
+    "energy_j": (mark("energy"), lambda value: joules(value)),
 }
 
 
@@ -90,87 +94,139 @@ def work_text(cell: CellSummary) -> str:
     if cell.instructions is not None:
         by_process = cell.instructions.process_medians.values()
         shown = instruction_count(cell.instructions.median, min(by_process), max(by_process))
-        return f"{shown.text} instructions per inference"
+        return tr("{count} instructions per inference", count=shown.text)
     if cell.latency is None:
-        return "not measured"
+        return tr("not measured")
     time = duration(cell.latency.median_ns, cell.latency.ci_low_ns, cell.latency.ci_high_ns)
-    interval = f" (95 % interval {time.interval})" if time.interval else " (too few blocks for an interval)"
-    return f"{time.text} per inference{interval}"
+    if not time.interval:
+        return tr("{time} per inference (too few blocks for an interval)", time=time.text)
+    return tr("{time} per inference (95 % interval {interval})", time=time.text, interval=time.interval)
 
 
 def verdict_text(verdict: Verdict, baseline: str) -> str:
     """A verdict as one sentence with the figures that it rests on."""
     if verdict.ratio is None:
-        return f"Not comparable with {baseline}: {verdict.note}."
+        return tr("Not comparable with {baseline}: {note}.", baseline=baseline, note=verdict.note)
     counted = verdict.metric == "instructions"
-    unit = "process" if counted else "block"
-    evidence = (
-        f"{ratio_text(verdict.ratio, verdict.ci_low, verdict.ci_high, counted=counted)}, {plural(verdict.pairs, unit)}"
+    evidence = tr(
+        "{change}, {pairs}",
+        change=ratio_text(verdict.ratio, verdict.ci_low, verdict.ci_high, counted=counted),
+        pairs=plural(verdict.pairs, "process") if counted else plural(verdict.pairs, "block"),
     )
     match verdict.word:
         case Word.INCONCLUSIVE:
-            least = (
-                ""
-                if verdict.mde is None or verdict.differs
-                else f"; a difference below {percent(verdict.mde)} would be missed"
-            )
-            return f"Inconclusive against {baseline} ({evidence}): {verdict.note}{least}."
+            return _inconclusive(verdict, baseline, evidence)
         case Word.EQUIVALENT:
-            return f"Equivalent to {baseline} within {percent(verdict.margin)}: {evidence}."
+            margin = percent(verdict.margin)
+            text = mark("Equivalent to {baseline} within {margin}: {evidence}.")
+            return tr(text, baseline=baseline, margin=margin, evidence=evidence)
         case word:
-            many = f", corrected for {verdict.comparisons} comparisons" if verdict.comparisons > 1 else ""
-            return f"{word.value.capitalize().replace('-', ' ')} than {baseline}: {evidence}{many}."
+            if verdict.comparisons > 1:
+                many = mark("{evidence}, corrected for {number} comparisons")
+                evidence = tr(many, evidence=evidence, number=verdict.comparisons)
+            return tr(_THAN[word], baseline=baseline, evidence=evidence)
+
+
+_THAN = {
+    Word.FASTER: mark("Faster than {baseline}: {evidence}."),
+    Word.SLOWER: mark("Slower than {baseline}: {evidence}."),
+    Word.LESS_WORK: mark("Less work than {baseline}: {evidence}."),
+    Word.MORE_WORK: mark("More work than {baseline}: {evidence}."),
+}
+
+
+def _inconclusive(verdict: Verdict, baseline: str, evidence: str) -> str:
+    if verdict.mde is None or verdict.differs:
+        text = mark("Inconclusive against {baseline} ({evidence}): {note}.")
+        return tr(text, baseline=baseline, evidence=evidence, note=verdict.note)
+    return tr(
+        "Inconclusive against {baseline} ({evidence}): {note}; a difference below {least} would be missed.",
+        baseline=baseline,
+        evidence=evidence,
+        note=verdict.note,
+        least=percent(verdict.mde),
+    )
 
 
 def ratio_text(value: float, low: float | None, high: float | None, *, counted: bool) -> str:
     """A ratio of time or instructions as a change in percent, with the ratio and its interval."""
     shown = ratio(value, low, high)
-    return f"{amount_text(value, counted=counted)}; ratio {shown.value}{_span(shown, counted=counted)}"
+    return tr(
+        _ratio_message(shown, counted=counted), amount=amount_text(value, counted=counted), **_ratio_values(shown)
+    )
 
 
 def amount_text(value: float, *, counted: bool) -> str:
     """A ratio as a change of time or of instructions."""
-    return change(value, "instructions", "fewer", "as many") if counted else change(value)
+    return change(value, "instructions" if counted else "time")
 
 
-def _span(shown: Shown, *, counted: bool) -> str:
+def _ratio_message(shown: Shown, *, counted: bool) -> str:
     if shown.interval is None:
-        return ""
+        return mark("{amount}; ratio {ratio}")
     if shown.low == shown.high:
-        return f", the same to these digits in every {'process' if counted else 'block'}"
-    return f", {'range' if counted else '95 % interval'} {shown.interval}"
+        if counted:
+            return mark("{amount}; ratio {ratio}, the same to these digits in every process")
+        return mark("{amount}; ratio {ratio}, the same to these digits in every block")
+    return (
+        mark("{amount}; ratio {ratio}, range {interval}")
+        if counted
+        else mark("{amount}; ratio {ratio}, 95 % interval {interval}")
+    )
+
+
+def _ratio_values(shown: Shown) -> dict[str, object]:
+    return {"ratio": shown.value, "interval": shown.interval}
 
 
 def control_text(control: Control | None, board: str) -> str:
     """What the A/A control of a board says of it."""
     if control is None:
-        return f"No A/A control was run on {board}."
+        return tr("No A/A control was run on {board}.", board=board)
     verdict = control.verdict
     differed = percent(abs((verdict.ratio or 1.0) - 1), 2)
     if not control.equal:
-        return f"The A/A control failed: one model under two names differed by {differed}, so differences are unproven."
+        return tr(
+            "The A/A control failed: one model under two names differed by {differed}, so differences are unproven.",
+            differed=differed,
+        )
     if verdict.word is Word.INCONCLUSIVE and verdict.mde is not None:
-        least = percent(verdict.mde)
-        return f"One model under two names differed by {differed}: not proven, but less than {least} would be missed."
-    return f"One model under two names differed by {differed}: the A/A control found no difference."
+        return tr(
+            "One model under two names differed by {differed}: not proven, but less than {least} would be missed.",
+            differed=differed,
+            least=percent(verdict.mde),
+        )
+    text = mark("One model under two names differed by {differed}: the A/A control found no difference.")
+    return tr(text, differed=differed)
 
 
 def across_text(mean: AcrossModels, baseline: str) -> str:
     """A geometric mean over models, named as such."""
     counted = mean.metric == "instructions"
     what = ratio_text(mean.ratio, mean.ci_low, mean.ci_high, counted=counted)
-    models = f"{plural(len(mean.models), 'model')} ({', '.join(mean.models)})"
-    return f"{mean.recipe} against {baseline}, geometric mean over {models}, {mean.runtime}: {what}."
+    return tr(
+        "{recipe} against {baseline}, geometric mean over {models} ({names}), {runtime}: {change}.",
+        recipe=mean.recipe,
+        baseline=baseline,
+        models=plural(len(mean.models), "model"),
+        names=listed(mean.models),
+        runtime=mean.runtime,
+        change=what,
+    )
 
 
 def bound_text(check: Check) -> str:
     """A bound of the budget and what was measured against it."""
     label, show = BOUNDS[check.bound]
+    bound, limit = tr(label), show(check.limit)
     if check.value is None:
-        return f"{label} was not measured (limit {show(check.limit)})"
+        return tr("{bound} was not measured (limit {limit})", bound=bound, limit=limit)
+    value = show(check.value)
     if check.met:
-        return f"{label} {show(check.value)} (limit {show(check.limit)})"
-    return f"{label} {show(check.value)}, {show(check.value - check.limit)} over the limit of {show(check.limit)}"
+        return tr("{bound} {value} (limit {limit})", bound=bound, value=value, limit=limit)
+    excess = show(check.value - check.limit)
+    text = mark("{bound} {value}, {excess} over the limit of {limit}")
+    return tr(text, bound=bound, value=value, excess=excess, limit=limit)
 
 
 def bounded(run: RunRecord) -> bool:
@@ -181,18 +237,19 @@ def bounded(run: RunRecord) -> bool:
 def budget_text(run: RunRecord) -> str:
     """The budget of the plan in one sentence."""
     bounds = [(label, show, getattr(run.budget, bound)) for bound, (label, show) in BOUNDS.items()]
-    parts = [f"{label} at most {show(value)}" for label, show, value in bounds if value is not None]
-    return f"Budget: {', '.join(parts)}." if parts else "The plan sets no budget."
+    parts = [
+        tr("{bound} at most {value}", bound=tr(label), value=show(value))
+        for label, show, value in bounds
+        if value is not None
+    ]
+    return tr("Budget: {bounds}.", bounds=listed(parts)) if parts else tr("The plan sets no budget.")
 
 
 def outcomes(cells: Iterable[CellSummary]) -> str:
     """How many cells ended how."""
     counted = Counter(cell.record.outcome for cell in cells)
-    return ", ".join(f"{counted[outcome]} {word}" for outcome, word in OUTCOMES.items() if counted[outcome])
-
-
-def plural(count: int, noun: str) -> str:
-    """A number with its noun."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count} {noun}{'es' if noun.endswith('s') else 's'}"
+    return listed(
+        tr("{number} {word}", number=counted[outcome], word=tr(word))
+        for outcome, word in OUTCOMES.items()
+        if counted[outcome]
+    )

@@ -30,7 +30,12 @@ This page is made by `scripts/command_line_page.py`.
 
 def sections(command: click.Command, name: str, parent: click.Context | None = None) -> list[str]:
     """The help of a command and of all below it, as Markdown sections."""
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100)
+    given = (
+        command.context_settings.get("help_option_names") if parent is None else None
+    )  # children take their parents'
+    context = click.Context(
+        command, info_name=name, parent=parent, terminal_width=100, max_content_width=100, help_option_names=given
+    )
     title = "#" * (2 if parent is None or parent.parent is None else 3)
     text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
     own = f"{title} {context.command_path}\n\n```\n{text}\n```\n"

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Prepares this checkout: Debian packages that are missing, then the Python environment in .venv/.
-# usage: setup.sh demo|lean|board|test|check
+# usage: setup.sh demo|ship|lean|board|test|check
 #   demo   runs the demo on an emulated board        board  runs it on a board of yours, without QEMU
-#   lean   runs the plan with training and TFLite    test   runs every test
+#   ship   finds what to ship there and here         test   runs every test
+#   lean   runs the plan with training and TFLite
 #   check  format, lint, types
 set -eu
 cd "$(dirname "$0")/.."
@@ -20,7 +21,7 @@ wanted=""
 command -v "$python" >/dev/null 2>&1 || wanted="python3"
 "$python" -c 'import ensurepip, venv' 2>/dev/null || wanted="$wanted python3-venv"
 case $what in
-  demo|lean) wanted="$wanted $emulator" ;;
+  demo|ship|lean) wanted="$wanted $emulator" ;;
   test) wanted="$wanted $emulator $testing" ;;
 esac
 missing=""
@@ -45,13 +46,13 @@ if [ -n "$missing" ]; then
   if apt_knows; then say "  download: $(apt_size)"; else say "  download: known once apt has fetched its lists (about 10 MB)"; fi
 fi
 if [ ! -x .venv/bin/hilbench ]; then
-  case $what in demo|board) size=130 ;; lean) size=500 ;; *) size=750 ;; esac
+  case $what in demo|ship|board) size=130 ;; lean) size=500 ;; *) size=750 ;; esac
   say "hilbench will make its Python environment in $(pwd)/.venv (download: about $size MB)"
 fi
 case $what in
-  demo|lean|test)
+  demo|ship|lean|test)
     cache=${HILBENCH_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hilbench/images}
-    if [ "$what" = demo ]; then images="image is" size=155; else images="images, 64-bit and 32-bit, are" size=230; fi
+    if [ "$what" = demo ] || [ "$what" = ship ]; then images="image is" size=155; else images="images, 64-bit and 32-bit, are" size=230; fi
     say "The emulated board's $images made once and kept in $cache (download: about $size MB)" ;;
 esac
 case $what in

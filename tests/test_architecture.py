@@ -30,6 +30,7 @@ ONLY_IN = {
     "croniter": {"harness/cron.py"},
     "optuna": {"harness/search/study.py", "harness/search/importance.py"},
     "jinja2": {"reports/page.py", "harness/web/pages.py"},
+    "polib": {"reports/language.py"},
     "fastapi": {"harness/web/"},
     "starlette": {"harness/web/"},
     "uvicorn": {"harness/web/server.py"},

@@ -1,7 +1,8 @@
 """Budgets and constraints as people write them: `drop <= 1pp`, `p95 <= 30ms`, `memory <= 64MiB on pi5`. Pure.
 
 A limit without `on` holds on every board that can tell: times and joules on real boards, instructions on emulated ones.
-Where no board can tell, or a board is named that cannot, the limit is refused with the reason.
+Where no board can tell, or a board is named that cannot, the limit is refused with the reason. Where budgets are kept
+board by board (`ship`), a limit without `on` is one for each board: it is refused if one of them cannot tell.
 """
 
 from __future__ import annotations
@@ -79,16 +80,19 @@ def can_tell(metric: str, *, emulated: bool) -> bool:
     return metric not in (TIMED_ONLY if emulated else EMULATED_ONLY)
 
 
-def parse_limits(written: str | Sequence[str], boards: Mapping[str, bool]) -> tuple[Limit, ...]:
+def parse_limits(
+    written: str | Sequence[str], boards: Mapping[str, bool], *, each_board: bool = False
+) -> tuple[Limit, ...]:
     """The limits of a budget: one text with commas, or one text each. `boards`: name -> whether it is emulated.
 
-    Raises BudgetError, a sentence for the first that is wrong.
+    `each_board`: the budget is kept board by board, so a limit without `on` must be one that every board can tell, and
+    a file's size may be limited on one. Raises BudgetError, a sentence for the first that is wrong.
     """
     texts = written.split(",") if isinstance(written, str) else list(written)
     found: list[Limit] = []
     for index, text in enumerate(texts):
         try:
-            limit = _limit(text, boards)
+            limit = _limit(text, boards, each_board=each_board)
         except PlanError as error:
             raise BudgetError(str(error), index) from error
         if any((limit.metric, limit.board) == (known.metric, known.board) for known in found):
@@ -112,7 +116,7 @@ def why_untellable(metric: str, board: str | None, boards: Mapping[str, bool]) -
     )
 
 
-def _limit(text: str, boards: Mapping[str, bool]) -> Limit:
+def _limit(text: str, boards: Mapping[str, bool], *, each_board: bool) -> Limit:
     match = _SENTENCE.fullmatch(text)
     shown = text.strip()
     if match is None:
@@ -129,8 +133,19 @@ def _limit(text: str, boards: Mapping[str, bool]) -> Limit:
         raise PlanError(f'"{shown}": {told}; allowed: {", ".join(unit for unit in units if unit)}')
     if board is not None and board not in boards:
         raise PlanError(f'"{shown}": there is no board "{board}" here{choice(board, boards)}')
-    if board is not None and metric == "size":
+    if board is not None and metric == "size" and not each_board:
         raise PlanError(f'"{shown}": a file has the same size on every board; leave out "on {board}"')
     if (why := why_untellable(metric, board, boards)) is not None:
         raise PlanError(f'"{shown}": {why}')
+    if each_board and board is None:
+        _refuse_unless_all_tell(metric, shown, boards)
     return Limit(metric=metric, value=float(match["number"]) * units[match["unit"]], board=board, written=shown)
+
+
+def _refuse_unless_all_tell(metric: str, shown: str, boards: Mapping[str, bool]) -> None:
+    """Raise PlanError where a limit is to hold on each board and one of them cannot tell it."""
+    able = [name for name, emulated in boards.items() if can_tell(metric, emulated=emulated)]
+    for board in boards:
+        if board not in able:
+            why = why_untellable(metric, board, boards)
+            raise PlanError(f'"{shown}" is for each board, but {why}; for one board alone write "{shown} on {able[0]}"')

@@ -126,7 +126,7 @@ class BoardMeasurer:
         source |= {
             "name": name,
             "models": {model: plan.source["models"][model]},
-            "recipes": [*plan.source.get("recipes", [plan.baseline]), *map(_written, added)],
+            "recipes": [*plan.source.get("recipes", [plan.baseline]), *map(recipe_entry, added)],
             "boards": [board.name for board in boards],
             "shortlist": [plan.baseline],
             "operators": False,
@@ -193,7 +193,7 @@ def _only(plan: Plan, model: str) -> tuple[Any, ...]:
     return tuple(one for one in plan.models if one.name == model)
 
 
-def _written(recipe: Recipe) -> str | dict[str, Any]:
+def recipe_entry(recipe: Recipe) -> str | dict[str, Any]:
     """A recipe as a plan writes it."""
     if not recipe.steps:
         return recipe.name

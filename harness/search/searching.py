@@ -76,7 +76,7 @@ def search_plan(plan: Plan, home: Home, *, command: str, progress: Progress, tri
                 ended_at=now(),
                 baseline=plan.baseline,
                 boards=plan.boards,
-                importances=importances(known),
+                importances=importances(known) if state == "finished" else (),  # takes seconds
                 command=command,
             ),
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..console import emit, verb
+from ..pagelanguage import page_language
 
 CONDITIONS = ("slower", "accuracy", "memory", "energy", "budget")
 NO_COMMON_CELL = 5
@@ -23,6 +24,7 @@ NO_COMMON_CELL = 5
 )
 @click.option("--inventory", type=click.Path(path_type=Path), help="The inventory beside whose runs to look.")
 @click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the page.")
+@page_language
 @verb
 def compare(
     earlier: str,
@@ -32,6 +34,7 @@ def compare(
     any_context: bool,
     inventory: Path | None,
     output: Path | None,
+    language: str,
     as_json: bool,
 ) -> int:
     """Compare a run with an earlier one: the earlier RUN first, then the later one.
@@ -44,8 +47,9 @@ def compare(
     or other circumstances without --any-context. Emulated boards are compared in instructions.
     """
     from ...reports.comparegate import Condition, exit_code, judge
-    from ...reports.comparepage import render_comparison
+    from ...reports.comparepage import comparison_page
     from ...reports.compareplain import comparison_json
+    from ...reports.language import Language
     from ..comparing import comparison_brief, open_comparison, refuse_without_budget
     from ..reporting import write_text
 
@@ -53,8 +57,9 @@ def compare(
     conditions = [Condition(word) for word in fail_on]
     refuse_without_budget(comparison, conditions)
     judgements = judge(comparison, conditions, any_context=any_context)
-    ids = (comparison.earlier.run.run_id, comparison.later.run.run_id)
-    page = write_text(output or home.comparison(*ids), render_comparison(comparison, judgements))
+    runs = (comparison.earlier.run, comparison.later.run)
+    html = comparison_page(*runs, conditions, any_context=any_context, language=Language(language))
+    page = write_text(output or home.comparison(*(run.run_id for run in runs)), html)
     code = exit_code(judgements) if comparison.pairs else NO_COMMON_CELL
     if as_json:
         emit({**comparison_json(comparison, judgements), "exit_code": code, "page": str(page)})

@@ -7,18 +7,22 @@ from pathlib import Path
 import click
 
 from ..console import emit, verb
+from ..pagelanguage import page_language
 
 
 @click.command()
 @click.argument("run", default="latest")
 @click.option("--inventory", type=click.Path(path_type=Path), help="The inventory beside whose runs to look.")
 @click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the file.")
+@page_language
 @verb
-def report(run: str, *, inventory: Path | None, output: Path | None, as_json: bool) -> None:
+def report(run: str, *, inventory: Path | None, output: Path | None, language: str, as_json: bool) -> None:
     """Write the report of a run as one HTML file.
 
-    RUN is the id of a run, the beginning of one, `latest` (the newest run), or the id of a search.
+    RUN is the id of a run, the beginning of one, `latest` (the newest run), or the id of a search, whose page is
+    always in English.
     """
+    from ...reports.language import Language
     from ..errors import NoSuchRunError
     from ..reporting import open_report, write_report
 
@@ -28,7 +32,7 @@ def report(run: str, *, inventory: Path | None, output: Path | None, as_json: bo
         search_id, path = _of_search(run, inventory, output, no_run=error)
         _tell({"search": search_id}, path, as_json=as_json)
         return
-    path = write_report(record, output or home.report(record.run_id), earlier)
+    path = write_report(record, output or home.report(record.run_id), earlier, Language(language))
     _tell({"run": record.run_id}, path, as_json=as_json)
 
 

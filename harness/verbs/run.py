@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..console import emit, verb
+from ..pagelanguage import page_language
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     help="Instead of the plan's boards: NAME, user@host, kind:K, tag:T, FACT=VALUE, any:K. Repeatable.",
 )
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
+@page_language
 @click.option("--any-time", is_flag=True, help="Use boards outside their hours, too.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @verb
@@ -38,6 +40,7 @@ def run(
     new: bool,
     boards: tuple[str, ...],
     inventory: Path | None,
+    language: str,
     any_time: bool,
     quiet: bool,
     as_json: bool,
@@ -47,6 +50,7 @@ def run(
     It works now, in this process. Called again with the same plan, it goes on with a run that did not finish and
     measures only what is missing.
     """
+    from ...reports.language import Language
     from ..home import find_home
     from ..log import open_log
     from ..notify import teller
@@ -64,7 +68,13 @@ def run(
         for remark in loaded.remarks:
             progress.say(remark)
         result = run_plan(
-            loaded, home, new=new, command=command_again(), progress=progress, tell=teller(found, progress.say)
+            loaded,
+            home,
+            new=new,
+            command=command_again(),
+            progress=progress,
+            tell=teller(found, progress.say),
+            language=Language(language),
         )
     show_result(result, command_again(), as_json=as_json)
     return result.exit_code

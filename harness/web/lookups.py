@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ...reports.compare import compare_runs
 from ...reports.comparepage import render_comparison
+from ...reports.language import Language
 from ..boardcheck import check_board
 from ..boardfacts import remember_facts
 from ..errors import PlanError
@@ -79,20 +80,21 @@ def reports(request: Request, number: int = 1) -> Response:
 
 
 @router.get("/reports/{run_id}")
-def report(request: Request, run_id: str) -> Response:
+def report(request: Request, run_id: str, lang: str = "en") -> Response:
     """A report in its frame."""
-    return page(request, "report.html.j2", run=run_of(web_of(request).events, run_id))
+    run = run_of(web_of(request).events, run_id)
+    return page(request, "report.html.j2", run=run, language=_language(lang).value)
 
 
 @router.get("/reports/{run_id}/page")
-def report_page(request: Request, run_id: str, download: bool = False) -> Response:
+def report_page(request: Request, run_id: str, download: bool = False, lang: str = "en") -> Response:
     """The report itself, the same file that `hilbench report` writes."""
     web = web_of(request)
     run = run_of(web.events, run_id)
     headers = {"content-security-policy": REPORT_POLICY}
     if download:
         headers["content-disposition"] = f'attachment; filename="{run.run_id}.html"'
-    return HTMLResponse(web.reports.html(run), headers=headers)
+    return HTMLResponse(web.reports.html(run, _language(lang)), headers=headers)
 
 
 @router.get("/compare")
@@ -110,6 +112,13 @@ def compare_page(request: Request) -> Response:
     return HTMLResponse(
         render_comparison(compare_runs(before, after)), headers={"content-security-policy": REPORT_POLICY}
     )
+
+
+def _language(word: str) -> Language:
+    """The language of a report that an address asks for."""
+    if word not in list(Language):
+        raise PlanError(f"a report can be had with lang={' or lang='.join(Language)}")
+    return Language(word)
 
 
 def _two_runs(request: Request) -> tuple[RunRow, RunRow]:

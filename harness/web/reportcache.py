@@ -7,7 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
 
-from ...reports.page import render_summary
+from ...reports.language import Language
+from ...reports.page import render, render_summary
 from ...reports.summary import RunSummary, summarize
 from ..assemble import assemble
 from ..eventstore import EventStore
@@ -26,17 +27,22 @@ class ReportCache:
         self._store = store
         self._lock = threading.Lock()  # one is made at a time: a large one takes seconds and much memory
         self._summaries: OrderedDict[tuple[str, str | None], RunSummary] = OrderedDict()
-        self._pages: OrderedDict[tuple[str, str | None], str] = OrderedDict()
+        self._pages: dict[Language, OrderedDict[tuple[str, str | None], str]] = {one: OrderedDict() for one in Language}
 
     def summary(self, run: RunRow) -> RunSummary:
         """All figures of a run."""
         with self._lock:
             return self._summary(run)
 
-    def html(self, run: RunRow) -> str:
+    def html(self, run: RunRow, language: Language = Language.ENGLISH) -> str:
         """The report, the same bytes that `hilbench report` writes."""
         with self._lock:
-            return _kept(self._pages, run, _PAGES, lambda: render_summary(self._summary(run)))
+            return _kept(self._pages[language], run, _PAGES, lambda: self._html(run, language))
+
+    def _html(self, run: RunRow, language: Language) -> str:
+        if language is Language.ENGLISH:
+            return render_summary(self._summary(run))
+        return render(assemble(self._store, run), language=language)  # the summaries hold English sentences
 
     def _summary(self, run: RunRow) -> RunSummary:
         return _kept(self._summaries, run, _SUMMARIES, lambda: summarize(assemble(self._store, run)))

@@ -1,4 +1,5 @@
 "use strict";
+const WORDS = {}; // written here in the language of the page
 // Tables sort by a click on a column's head. Without script they stay in the order in which they were written.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = Array.from(table.tHead.rows[0].cells);
@@ -45,8 +46,8 @@ if (boards.length > 1) {
   const label = document.createElement("label");
   const select = document.createElement("select");
   label.className = "switch";
-  label.append("Board", select);
-  for (const name of ["", ...boards]) select.append(new Option(name || "all boards", name));
+  label.append(WORDS.board, select);
+  for (const name of ["", ...boards]) select.append(new Option(name || WORDS.all, name));
   const show = () => {
     for (const part of parts) part.hidden = select.value !== "" && part.dataset.board !== select.value;
     for (const section of document.querySelectorAll("main > section")) {
@@ -81,7 +82,9 @@ if (grid) {
   const told = document.getElementById("matrix-cell");
   if (rows.length) rows[0].cells[1].tabIndex = 0;
   grid.addEventListener("focusin", ({ target }) => {
-    if (target.matches("td")) told.textContent = `${target.parentElement.cells[0].textContent} on ${heads[target.cellIndex]}: ${target.textContent || "not in the plan"}`;
+    if (!target.matches("td")) return;
+    const parts = { candidate: target.parentElement.cells[0].textContent, board: heads[target.cellIndex], text: target.textContent || WORDS.absent };
+    told.textContent = WORDS.cell.replace(/\{(\w+)\}/g, (_, name) => parts[name]);
   });
   grid.addEventListener("keydown", (event) => {
     const step = steps[event.key], from = event.target;

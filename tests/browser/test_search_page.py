@@ -73,8 +73,8 @@ def test_the_answer_and_its_doubt_are_on_the_first_screen(browser: Browser, page
 
 def test_candidates_sort_by_a_figure_and_keep_the_unmeasured_last(browser: Browser, pages: dict[str, Path]) -> None:
     with Watched(browser, pages["whole"].as_uri(), viewport=size(1400)) as watched:
-        table = watched.page.locator("#candidates table")
-        head = table.locator("thead th", has_text="pi5: median latency")
+        table = watched.page.locator("#candidates table").nth(1)
+        head = table.locator("thead th", has_text="Median latency")
         column = 1 + head.evaluate("head => head.cellIndex")
         for direction, pick in (("ascending", min), ("descending", max)):
             head.locator("button").click()
@@ -126,4 +126,4 @@ def test_page_prints_on_a_few_sheets_with_nothing_cut_off(browser: Browser, page
         cut = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
         assert watched.page.evaluate(cut) == 0
         printed = watched.page.pdf(prefer_css_page_size=True)
-        assert 2 <= printed.count(b"/Type /Page") - printed.count(b"/Type /Pages") <= 12
+        assert 2 <= printed.count(b"/Type /Page") - printed.count(b"/Type /Pages") <= 18

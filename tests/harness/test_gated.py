@@ -15,7 +15,9 @@ from typing import Any
 import jsonschema
 import pytest
 from hilbench.harness import pytest_plugin
+from hilbench.harness.pagelanguage import LANGUAGES
 from hilbench.reports.export import export_schema
+from hilbench.reports.language import Language
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -215,6 +217,26 @@ def test_an_upgraded_kernel_cannot_be_judged_unless_it_is_asked_for(team: Team) 
     assert {len(series["points"]) for series in trend["series"]} == {len(team.runs)}
     assert [d["what"] for d in trend["series"][0]["segments"][-1]["because"]] == ["kernel"]
     assert (team.folder / "trend.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_pages_are_written_in_chinese_where_that_is_asked_for_and_json_is_not(team: Team) -> None:
+    first, later = team.runs[0], _second_run(team, slower_by=3.0)
+    done = team.run("compare", first, later, "--fail-on", "slower", "--lang", "zh", "--json", "-o", "compare.html")
+    assert done.returncode == 1, done.stderr
+    whole: dict[str, Any] = json.loads(done.stdout)
+    assert {cell["work"]["word"] for board in whole["boards"] for cell in board["cells"]} == {"slower"}
+    assert "时间" not in done.stdout
+    team.run("report", first, "--lang", "zh", "-o", "report.html")
+    team.run("trend", "gate", "--lang", "zh", "-o", "trend.html")
+    for name, words in (("compare", "条件成立，因此比较不通过"), ("report", "未测量项"), ("trend", "水平变化")):
+        page = (team.folder / f"{name}.html").read_text()
+        assert '<html lang="zh-Hans">' in page
+        assert words in page
+    assert "'fr' is not one of 'en', 'zh'" in team.run("report", first, "--lang", "fr").stderr
+
+
+def test_the_languages_of_the_command_line_are_those_of_the_pages() -> None:
+    assert list(LANGUAGES) == [language.value for language in Language]
 
 
 @pytest.mark.parametrize(

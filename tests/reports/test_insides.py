@@ -9,11 +9,11 @@ from hilbench.reports.page import render
 from hilbench.reports.record import RunRecord
 from hilbench.reports.summary import CellSummary, summarize
 
-from .synthetic import PI, once_trials, run
+from .synthetic import A72, PI, Board, once_trials, run
 
 
-def looked_into() -> RunRecord:
-    whole = run(boards=(PI,), recipes=("fp32", "int8-static"))
+def looked_into(board: Board = PI) -> RunRecord:
+    whole = run(boards=(board,), recipes=("fp32", "int8-static"))
     records = tuple(
         replace(one, trials=(*one.trials, *once_trials(one.cell_id, quantized="int8" in one.recipe)))
         for one in whole.records
@@ -51,3 +51,9 @@ def test_the_page_has_them_only_where_they_were_measured() -> None:
     assert 'id="inside"' in render(looked_into())
     assert 'id="sustained"' in render(looked_into())
     assert 'id="inside"' not in render(run(boards=(PI,)))
+
+
+def test_no_time_of_an_emulated_board_is_shown_though_one_was_recorded() -> None:
+    assert sustained_lines(labelled(looked_into(A72))) == ()
+    assert [cell.sustained for cell in summarize(looked_into(A72)).cells] == [None, None]
+    assert 'id="sustained"' not in render(looked_into(A72))

@@ -7,8 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hilbench.harness.assemble import assemble
 from hilbench.harness.web.pages import environment, plain_text, short
-from hilbench.reports.page import render_summary
+from hilbench.reports.language import Language
+from hilbench.reports.page import render, render_summary
 from starlette.testclient import TestClient
 
 from .conftest import Served, add_run
@@ -98,6 +100,21 @@ def test_a_page_is_semantic(client: TestClient) -> None:
         for name, value in found.attributes:
             if name in ("for", "aria-labelledby"):
                 assert value in ids, (path, value)
+
+
+def test_a_report_can_be_had_in_chinese_in_its_frame_alone_and_as_a_file(client: TestClient, served: Served) -> None:
+    english = client.get(f"/reports/{DULL}/page").text
+    page = client.get(f"/reports/{DULL}/page?lang=zh").text
+    store = served.web.events
+    assert page == render(assemble(store, store.run(DULL)), language=Language.CHINESE)
+    assert client.get(f"/reports/{DULL}/page").text == english != page
+    frame = client.get(f"/reports/{DULL}?lang=zh").text
+    assert f'src="/reports/{DULL}/page?lang=zh"' in frame
+    assert f'href="/reports/{DULL}/page?download=1&amp;lang=zh"' in frame
+    assert f'href="/reports/{DULL}?lang=zh"' in client.get(f"/reports/{DULL}").text
+    refused = client.get(f"/reports/{DULL}/page?lang=<b>")
+    assert refused.status_code == 422
+    assert "a report can be had with lang=en or lang=zh" in refused.text
 
 
 def test_a_report_is_the_file_of_the_command_line_in_an_origin_of_its_own(client: TestClient, served: Served) -> None:

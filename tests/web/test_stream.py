@@ -118,7 +118,8 @@ def test_a_viewer_who_hangs_up_leaves_nothing_behind(served: Served, port: int) 
     add_run(served.web.events, run)
     until(lambda: EventStream.open_streams == 0)
     with httpx.stream("GET", f"http://127.0.0.1:{port}/api/runs/{run}/stream", timeout=20) as answer:
-        kind, _, cells = next(events(answer))
+        heard = events(answer)  # held on to: a generator that is let go closes its connection
+        kind, _, cells = next(heard)
         assert kind == "cells"
         assert [cell["state"] for cell in cells] == ["waiting", "waiting"]
         until(lambda: EventStream.open_streams == 1)

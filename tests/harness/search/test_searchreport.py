@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hilbench.harness.cli import main
 from hilbench.harness.home import Home
 from hilbench.harness.search.build import About, search_record
 from hilbench.harness.search.importance import LEAST_TRIALS, importances
 from hilbench.harness.search.loop import Search
 from hilbench.harness.search.records import find_record, record_from, write_record
+from hilbench.harness.verbs.report import report
 from hilbench.reports.searchpage import render_search
-from hilbench.reports.searchrecord import SearchRecord
+from hilbench.reports.searchrecord import SearchImportance, SearchRecord
 
 from ...reports.searches import search as made_up
 from .simulated import searching, with_trials
 
 
-def record(search: Search) -> SearchRecord:
+def record(search: Search, found: tuple[SearchImportance, ...] = ()) -> SearchRecord:
     about = About(
         search_id="s",
         name="s",
@@ -31,7 +31,7 @@ def record(search: Search) -> SearchRecord:
         ended_at=None,
         baseline="fp32",
         boards=(),
-        importances=importances(search.known),
+        importances=found,
         command="hilbench search plan.yaml",
     )
     return search_record(search.known, about)
@@ -42,6 +42,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Search:
     search = searching(tmp_path_factory.mktemp("done") / "search.sqlite", with_trials(110))
     search.run()
     return search
+
+
+@pytest.fixture(scope="module")
+def found(done: Search) -> tuple[SearchImportance, ...]:
+    return importances(done.known)
 
 
 def test_rounds_hold_all_of_the_board_time_that_trials_have(done: Search) -> None:
@@ -55,9 +60,9 @@ def test_rounds_hold_all_of_the_board_time_that_trials_have(done: Search) -> Non
     assert measured == {trial.number for trial in made.trials if trial.rung is not None}
 
 
-def test_what_decides_the_time_is_found_and_what_does_not_is_left_to_chance(done: Search) -> None:
-    found = importances(done.known)
-    assert found == importances(done.known)
+def test_what_decides_the_time_is_found_and_what_does_not_is_left_to_chance(
+    done: Search, found: tuple[SearchImportance, ...]
+) -> None:
     time = {
         one.parameter.rpartition(" ")[2]: one for one in found if one.objective == 0 and "int8-static" in one.parameter
     }
@@ -77,8 +82,9 @@ def test_importance_of_few_measured_candidates_is_not_told(tmp_path: Path) -> No
     assert importances(few.known) == ()
 
 
-def test_a_record_is_read_as_it_was_written(done: Search) -> None:
-    made = record(done)
+def test_a_record_is_read_as_it_was_written(done: Search, found: tuple[SearchImportance, ...]) -> None:
+    made = record(done, found)
+    assert made.importances
     assert record_from(json.loads(json.dumps(asdict(made)))) == made
     older = {key: value for key, value in asdict(made).items() if key not in ("rounds", "importances", "command")}
     assert record_from(json.loads(json.dumps(older))) == replace(made, rounds=(), importances=(), command="")
@@ -89,7 +95,7 @@ def test_report_writes_the_page_of_a_search_by_its_id(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     home = Home(folder=tmp_path)
     write_record(made_up(), home)
-    run = CliRunner().invoke(main, ["report", "lean-1a", "--json"])
+    run = CliRunner().invoke(report, ["lean-1a", "--json"])
     assert run.exit_code == 0, run.output
     told = json.loads(run.stdout)
     assert told == {
@@ -98,6 +104,6 @@ def test_report_writes_the_page_of_a_search_by_its_id(tmp_path: Path, monkeypatc
         "report": str(tmp_path / "searches/lean-1a2b3c4d.html"),
     }
     assert Path(told["report"]).read_text() == render_search(find_record(home, "latest"))
-    absent = CliRunner().invoke(main, ["report", "nothing"])
+    absent = CliRunner().invoke(report, ["nothing"])
     assert absent.exit_code == 2
     assert "there is no run" in absent.output

@@ -1,0 +1,1 @@
+"""`hilbench ship`: search, settings and confirmation in one command, and a folder for each board."""
