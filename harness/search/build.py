@@ -83,13 +83,21 @@ def why_dropped(known: Knowledge, state: TrialState) -> str | None:
         return None
     rules = known.rules
     told = ruled_out(rules, state.judged) or failure(rules, state) or first_broken(rules, state)
-    return told or _behind(known, state)
+    return told or (_behind(known, state) if state.boards else _foretold(known, state))
 
 
 def is_finalist(known: Knowledge, state: TrialState) -> bool:
     """Whether it was measured at the full effort, on every board that can run it."""
     last = len(known.rules.spec.effort) - 1
     return state.measured and state.judged is not None and not known.boards_for(state, last)
+
+
+def _foretold(known: Knowledge, state: TrialState) -> str | None:
+    """Why no board was asked, where the cost models left no hope."""
+    rival = known.rival(state)
+    if rival is None:
+        return None
+    return f"not measured: foretold behind trial {rival} in every objective, beyond nine in ten errors of the forecasts"
 
 
 def _behind(known: Knowledge, state: TrialState) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .forecasting import Forecaster, forecaster
@@ -29,20 +29,27 @@ class Knowledge:
 
     def __init__(self, rules: Rules, study: Study) -> None:
         self.rules, self._study = rules, study
-        kept = [from_json(study.get(key)) for key in study.names if key.startswith(_TRIAL)]
-        self.states: dict[int, TrialState] = {s.number: s for s in sorted(kept, key=lambda s: s.number)}
-        self.rounds: list[Mapping[str, Any]] = list(study.get(_ROUNDS, []))
-        self.references: dict[tuple[str, str, str], float] = {
-            (model, board, metric): value for model, board, metric, value in study.get(_REFERENCES, [])
-        }
-        self.baselines: dict[str, Any] = dict(study.get(_BASELINES, {}))
+        with study.reading():
+            kept = [self._fitting(from_json(study.get(key))) for key in study.names if key.startswith(_TRIAL)]
+            self.states: dict[int, TrialState] = {s.number: s for s in sorted(kept, key=lambda s: s.number)}
+            self.rounds: list[Mapping[str, Any]] = list(study.get(_ROUNDS, []))
+            self.references: dict[tuple[str, str, str], float] = {
+                (model, board, metric): value for model, board, metric, value in study.get(_REFERENCES, [])
+            }
+            self.baselines: dict[str, Any] = dict(study.get(_BASELINES, {}))
         self.seen: dict[str, int] = {}  # proposal -> its trial
         self.files: dict[tuple[str, str], int] = {}  # (model, file) -> its first trial
         self._scores: dict[int, Scores | None] = {}
         self._standing: dict[int, _Standing] = {}
         self._forecaster: Forecaster | None = None
+        self._rivals: dict[int, int | None] = {}
         for state in self.states.values():
             self._index(state)
+
+    def _fitting(self, state: TrialState) -> TrialState:
+        """A trial as the plan's rungs are now: there may be fewer than when it was measured."""
+        last = len(self.rules.spec.effort) - 1
+        return state if state.rung is None else replace(state, rung=min(state.rung, last))
 
     def write(self, state: TrialState) -> TrialState:
         """Keep what is known of a trial now."""
@@ -51,8 +58,10 @@ class Knowledge:
         self._index(state)
         self._scores.pop(state.number, None)
         self._standing.pop(state.number, None)
+        self._rivals.pop(state.number, None)
         if state.boards:
             self._forecaster = None
+            self._rivals.clear()
         return state
 
     def write_rounds(self) -> None:
@@ -74,6 +83,12 @@ class Knowledge:
         if self._forecaster is None:
             self._forecaster = forecaster(self.rules, self.states.values(), self.references)
         return self._forecaster
+
+    def rival(self, state: TrialState) -> int | None:
+        """The measured trial that leaves another one no hope, as far as the cost models know; None where none does."""
+        if state.number not in self._rivals:
+            self._rivals[state.number] = self.forecaster.beaten_by(state, self.feasible_scores())
+        return self._rivals[state.number]
 
     def scores(self, number: int) -> Scores | None:
         """The scores of a trial's own figures."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...compression.errors import RecipeError
-from .forecasting import hopeless, promise
+from .forecasting import by_counting, promise
 from .front import promoted
 from .knowledge import Knowledge
 from .lessons import lesson
@@ -23,6 +23,7 @@ from .state import TrialState
 from .study import Study
 from .telling import Telling
 
+_POOL = 3  # judged candidates, in batches, of which the most promising batch is measured: judging takes no board's time
 _ASKS = 3  # how often the sampler may repeat itself before chance decides
 
 
@@ -30,15 +31,19 @@ class Search:
     """A search under way."""
 
     def __init__(self, known: Knowledge, study: Study, measurer: Measurer, telling: Telling, *, seed: int) -> None:
-        self.known, self._study, self._measurer, self._telling, self._seed = known, study, measurer, telling, seed
+        self.known, self.study, self._measurer, self._telling, self._seed = known, study, measurer, telling, seed
         self._spec = known.rules.spec
         self._exhausted = False
 
     def run(self) -> None:
         """Go on until there is nothing left to do. What stops it (Interrupted, BoardsLostError) loses nothing."""
-        self._study.forget_besides(state.asked for state in self.known.states.values())
+        self.study.forget_besides(state.asked for state in self.known.states.values())
         while self.step():
             pass
+
+    def close(self) -> None:
+        """Close its file."""
+        self.study.close()
 
     def step(self) -> bool:
         """Do the next thing; False where the search is at its end."""
@@ -53,17 +58,14 @@ class Search:
         return True
 
     def _go_on(self) -> bool:
-        """Ask for candidates until there is a batch of promising ones; what looks hopeless is measured at the end."""
+        """Ask for candidates until there is a batch of promising ones; what is hopeless to the end is not measured."""
         batch, waiting = self._spec.batch, self.known.waiting()
-        fresh = sum(state.number > self.known.asked_until for state in waiting)
         asks = len(self.known.seen) < self._spec.trials and not self._exhausted
-        if asks and fresh < batch:
-            return self._propose()
         first = self._promising(waiting)
-        if not first and asks and fresh < 2 * batch:
+        if asks and len(first) < _POOL * batch:
             return self._propose()
-        if first or waiting:
-            self._open_round((first or waiting)[:batch], rung=0)
+        if first:
+            self._open_round(first[:batch], rung=0)
             return True
         return self._refine()
 
@@ -72,7 +74,7 @@ class Search:
         for rung in range(1, len(self._spec.effort)):
             wanted = self._promoted(rung)
             if wanted:
-                self._open_round(wanted[: self._spec.batch], rung=rung)
+                self._open_round(wanted, rung=rung)  # all together: they are compared with each other
                 return True
         return False
 
@@ -86,23 +88,31 @@ class Search:
         return [pool[n] for n in chosen if (pool[n].rung or 0) < rung and self.known.boards_for(pool[n], rung)]
 
     def _promising(self, waiting: Sequence[TrialState]) -> list[TrialState]:
-        """Those whom no measured candidate is foretold to beat, the most promising first; all as long as none knows."""
-        models, measured = self.known.forecaster, list(self.known.feasible_scores().values())
+        """Those whom no measured candidate is foretold to beat, the most promising first; all as long as none knows.
+
+        What one board measured, another one that joined later is asked for, too.
+        """
+        models, measured = self.known.forecaster, self.known.feasible_scores()
         if not models.models or not measured:
-            return list(waiting)
-        foretold = {s.number: found for s in waiting if (found := models.scores(s)) is not None}
-        kept = [s for s in waiting if not hopeless(foretold[s.number], measured)]
-        return sorted(kept, key=lambda s: (promise(foretold[s.number], measured), s.number))
+            return sorted(by_counting(waiting), key=self._misses)
+        rivals = list(measured.values())
+        kept = [state for state in waiting if state.boards or self.known.rival(state) is None]
+        foretold = {s.number: found for s in kept if (found := models.scores(s)) is not None}
+        return sorted(kept, key=lambda s: (self._misses(s), promise(foretold[s.number], rivals), s.number))
+
+    def _misses(self, state: TrialState) -> bool:
+        """Whether a limit is missed by what the host measured, if within the doubt: such a one is measured last."""
+        return any(missed > 0 for missed in violations(self.known.rules, state).values())
 
     def _propose(self) -> bool:
         """Take down the next candidate. Where the sampler repeats itself, one is drawn from what was not seen yet."""
         number = len(self.known.states)
         for again in range(_ASKS):
-            if self._take_down(*self._study.ask((number, again))):
+            if self._take_down(*self.study.ask((number, again))):
                 return True
         drawn = unseen(self._spec.space, self.known.seen, seed=(self._seed, number))
         if drawn is not None:
-            return self._take_down(*self._study.ask((number, _ASKS), drawn))
+            return self._take_down(*self.study.ask((number, _ASKS), drawn))
         self._exhausted = True
         self._telling.say(f"the whole space was looked at: {len(self.known.seen)} candidates")
         return True
@@ -110,7 +120,7 @@ class Search:
     def _take_down(self, asked: int, proposal: Proposal) -> bool:
         """Make a proposal a trial, unless it was one before."""
         if proposal.key in self.known.seen:
-            self._study.discard(asked)
+            self.study.discard(asked)
             return False
         name, judged = proposal.template, None
         try:
@@ -140,15 +150,21 @@ class Search:
         self.known.write_rounds()
 
     def _carry_out(self, entry: Mapping[str, Any]) -> None:
+        """Measure a round that was written down, on those of its boards that the plan still has."""
         candidates = tuple(self._candidate(self.known.states[number]) for number in entry["trials"])
-        asked = Round(number=entry["number"], effort=entry["effort"], candidates=candidates)
-        self._telling.round(asked, entry["rung"])
-        result = self._measurer.measure(asked)
-        self.known.keep_baselines(result)
-        for number in entry["trials"]:
-            found = {board: one for (trial, board), one in result.found.items() if trial == number}
-            self._book(self.known.states[number], found, entry["rung"])
-        self.known.rounds[-1] = {**entry, "done": True, "board_time_s": _occupied(result)}
+        effort = {board: blocks for board, blocks in entry["effort"].items() if board in self.known.rules.boards}
+        asked = Round(number=entry["number"], effort=effort, candidates=candidates)
+        seconds: dict[str, float] = {}
+        if effort:
+            self._telling.round(asked, entry["rung"])
+            result = self._measurer.measure(asked)
+            self.known.keep_baselines(result)
+            rung = min(entry["rung"], len(self._spec.effort) - 1)  # the plan's rungs may have become fewer meanwhile
+            for number in entry["trials"]:
+                found = {board: one for (trial, board), one in result.found.items() if trial == number}
+                self._book(self.known.states[number], found, rung)
+            seconds = _occupied(result)
+        self.known.rounds[-1] = {**entry, "done": True, "board_time_s": seconds}
         self.known.write_rounds()
 
     def _book(self, state: TrialState, found: Mapping[str, OnBoard], rung: int) -> None:
@@ -171,12 +187,12 @@ class Search:
 
         For what was put off to the end it does not wait.
         """
-        for state in [s for s in self.known.states.values() if s.asked not in self._study.told]:
+        for state in [s for s in self.known.states.values() if s.asked not in self.study.told]:
             told = lesson(self.known, state)
             if told is not None:
-                self._study.tell(state.asked, told.values, told.violations)
+                self.study.tell(state.asked, told.values, told.violations)
             elif self.known.is_put_off(state):
-                self._study.discard(state.asked)
+                self.study.discard(state.asked)
 
     def _candidate(self, state: TrialState) -> Candidate:
         recipe = self._spec.space.recipe(state.proposal)

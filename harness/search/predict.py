@@ -37,6 +37,11 @@ class Model:
         return float(np.median(self.errors))
 
     @property
+    def wide_error(self) -> float:
+        """The error that nine candidates in ten stay below."""
+        return float(np.quantile(self.errors, 0.9))
+
+    @property
     def worst_error(self) -> float:
         """The largest error."""
         return float(self.errors.max())

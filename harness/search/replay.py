@@ -6,6 +6,7 @@ were. Nothing is invented: what the table lacks was not measured.
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import time
@@ -30,6 +31,14 @@ class TableBoard:
     block_s: float = 0.0
     once_s: float = 0.0
 
+    def blocks(self, effort: int) -> int:
+        """How many blocks of those asked for the table has."""
+        return min(effort, max((len(values) for values in self.metrics.values()), default=0))
+
+    def spent_s(self, effort: int) -> float:
+        """The time that so many blocks took, those that the table lacks apart."""
+        return self.once_s + self.block_s * self.blocks(effort)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableEntry:
@@ -41,10 +50,14 @@ class TableEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """All candidates by (model, recipe); `baseline` is the recipe that they are compared with."""
+    """All candidates by (model, recipe); `baseline` is the recipe that they are compared with.
+
+    `opening_s` is what a board takes in each round before its first process: to boot, to connect, to be sent files.
+    """
 
     baseline: str
     entries: Mapping[tuple[str, str], TableEntry]
+    opening_s: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 class TableMeasurer:
@@ -60,7 +73,11 @@ class TableMeasurer:
         return Judged(failed="the table does not have it") if entry is None else entry.judged
 
     def measure(self, asked: Round) -> RoundResult:
-        """What the boards gave in their first blocks. The baseline's time is shared by the candidates of the round."""
+        """What the boards gave in their first blocks.
+
+        What a round costs besides is shared by its candidates: opening, the baseline, and its blocks again as the A/A
+        control.
+        """
         time.sleep(self._pause_s)
         run_id = f"replayed-{asked.number}"
         found: dict[tuple[int, str], OnBoard] = {}
@@ -70,7 +87,8 @@ class TableMeasurer:
                 base = self._table.entries[model, self._table.baseline].boards[board]
                 baselines[model, board] = _figures(base, base, effort)
                 mine = [candidate for candidate in asked.candidates if candidate.model == model]
-                shared_s = 2 * (base.block_s * effort + base.once_s) / len(mine)  # twice: the A/A control
+                opening_s = self._table.opening_s.get(board, 0.0)
+                shared_s = (opening_s + base.spent_s(effort) + base.block_s * base.blocks(effort)) / len(mine)
                 for candidate in mine:
                     one = self._table.entries[model, candidate.recipe.name].boards[board]
                     found[candidate.number, board] = OnBoard(
@@ -79,7 +97,7 @@ class TableMeasurer:
                         figures=_figures(one, base, effort) if one.state == OK else (),
                         effort=effort,
                         run_id=run_id,
-                        board_time_s=shared_s + one.once_s + one.block_s * effort,
+                        board_time_s=shared_s + one.spent_s(effort),
                     )
         return RoundResult(found=found, baselines=baselines)
 
@@ -98,17 +116,21 @@ def _figure(metric: str, values: Sequence[float], base: Sequence[float], effort:
 
 
 def write_table(table: Table, path: Path) -> None:
-    """Keep a table as JSON."""
+    """Keep a table as JSON, packed by gzip where the name ends so. The same table gives the same bytes."""
     entries = [{"model": model, "recipe": recipe, **asdict(entry)} for (model, recipe), entry in table.entries.items()]
-    path.write_text(json.dumps({"baseline": table.baseline, "entries": entries}, indent=1) + "\n")
+    data = {"baseline": table.baseline, "opening_s": dict(table.opening_s), "entries": entries}
+    text = (json.dumps(data, indent=1) + "\n").encode()
+    path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
 
 def read_table(path: Path) -> Table:
     """The table that `write_table` kept."""
-    data = json.loads(path.read_text())
+    kept = path.read_bytes()
+    data = json.loads(gzip.decompress(kept) if path.suffix == ".gz" else kept)
     return Table(
         baseline=data["baseline"],
         entries={(one["model"], one["recipe"]): _entry(one) for one in data["entries"]},
+        opening_s=data["opening_s"],
     )
 
 

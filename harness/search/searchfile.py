@@ -14,6 +14,7 @@ from ...reports.statistics import blocks_needed
 from ...targets.strict import Strict
 from ...targets.yamlerrors import Location, choice
 from ..errors import PlanError
+from ..protocol import EMULATED
 from .budget import BudgetError, Limit, can_tell, parse_limits, why_untellable
 from .space import Space, Template, parse_template
 from .spec import ON_FILE, Objective, SearchSpec
@@ -90,6 +91,7 @@ def read_search(file: PlanFile, boards: Emulated, models: tuple[str, ...], wrong
         batch=written.batch,
         population=written.population,
         effort=tuple(written.effort),
+        processes=file.processes or EMULATED.blocks,
     )
 
 

@@ -42,9 +42,10 @@ class SearchSpec:
     batch: int
     population: int
     effort: tuple[int, ...]
+    processes: int = EMULATED.blocks  # of finalists on emulated boards
 
     def blocks(self, rung: int, *, emulated: bool) -> int:
-        """Blocks of a rung. On an emulated board: one process at first, as counts hardly vary, then the protocol's."""
+        """Blocks of a rung. On an emulated board: one process, as counts hardly vary; all of them for finalists."""
         if not emulated:
             return self.effort[rung]
-        return 1 if rung == 0 and len(self.effort) > 1 else EMULATED.blocks
+        return self.processes if rung == len(self.effort) - 1 else 1

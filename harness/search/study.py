@@ -1,18 +1,18 @@
-"""The file that lets Optuna propose, and the file on disk that keeps all that a search knows.
+"""The file that lets Optuna propose, and the memory of a search.
 
-Optuna proposes from a study in memory. What it was asked and told is kept beside the search's own facts in one SQLite
-file, and the study is built from it again when a search goes on. (Optuna's own database costs hundreds of statements a
-proposal; this costs two.) A proposal that was seen before is discarded and never becomes a trial of the search, so the
-study's numbers run ahead of the search's. Proposals depend on the seed and on what was told, not on how often the
-program was ended and started: each has a sampler of its own, seeded by its place in the search.
+Optuna proposes from a study in memory. What it was asked and told is kept beside the search's own facts in one file
+(`studyfile.py`), and the study is built from it again when a search goes on. (Optuna's own database costs hundreds of
+statements a proposal; this costs two.) A proposal that was seen before is discarded and never becomes a trial of the
+search, so the study's numbers run ahead of the search's. Proposals depend on the seed and on what was told, not on how
+often the program was ended and started: each has a sampler of its own, seeded by its place in the search.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,40 +20,45 @@ import numpy as np
 
 from .space import Knob, Options, Proposal, Space, Template
 from .spec import SearchSpec
+from .studyfile import StudyFile
 
 if TYPE_CHECKING:
     import optuna
 
 MODEL, TEMPLATE = "model", "template"
 _NAME, _SYSTEM = "search", "optuna"
-_TABLES = """
-CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS asked (number INTEGER PRIMARY KEY, value TEXT NOT NULL);
-"""
 
 
 class Study:
-    """A search's memory. Whatever it is given is in its file when the call returns, whole or not at all."""
+    """A search's memory. Whatever it is given is in its file when the call returns, whole or not at all.
+
+    Raises StoreError, a sentence, where the file cannot be read or written.
+    """
 
     def __init__(self, path: Path, spec: SearchSpec, *, seed: int) -> None:
         import optuna
 
         self._spec, self._seed = spec, seed
-        self._file = _open(path)
-        self._facts = {key: json.loads(value) for key, value in self._file.execute("SELECT key, value FROM facts")}
+        self._file = StudyFile(path)
         self._storage = optuna.storages.InMemoryStorage()
         self._study = _study(self._storage, len(spec.objectives))
         self._distributions = distributions(spec.space)
         self._live: dict[int, optuna.Trial] = {}
         self.told: set[int] = set()
-        for number, value in self._file.execute("SELECT number, value FROM asked ORDER BY number"):
-            self._restore(number, json.loads(value))
-        for key, value in self._facts.get(_SYSTEM, {}).items():
-            self._storage.set_study_system_attr(self._study_id, key, value)
+        with self.reading():
+            self._facts = self._file.facts()
+            for number, value in self._file.asked():
+                self._restore(number, value)
+            for key, value in self._facts.get(_SYSTEM, {}).items():
+                self._storage.set_study_system_attr(self._study_id, key, value)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Around what makes sense of facts: raises StoreError where they cannot be read."""
+        return self._file.reading()
 
     def get(self, key: str, default: Any = None) -> Any:
         """A fact."""
@@ -66,7 +71,7 @@ class Study:
 
     def set(self, key: str, value: Any) -> None:
         """Write a fact, plain data that JSON takes."""
-        self._file.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, json.dumps(value)))
+        self._file.set_fact(key, value)
         self._facts[key] = value
 
     def forget_besides(self, known: Iterable[int]) -> None:
@@ -79,7 +84,7 @@ class Study:
         with quiet():
             if proposal is not None:
                 self._study.enqueue_trial(parameters(self._spec.space, proposal))
-            self._study.sampler = _sampler(self._spec, [self._seed, *place])
+            self._study.sampler = _sampler(self._spec, [self._seed, *place], self._distributions)
             trial = self._study.ask(self._distributions)
         self._live[trial.number] = trial
         system = self._storage.get_study_system_attrs(self._study_id)
@@ -114,8 +119,7 @@ class Study:
         """Keep what the sampler knows of a trial, with what it noted itself (its generation, its violations)."""
         trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
         system = {key: v for key, v in self._storage.get_trial_system_attrs(trial_id).items() if key != "fixed_params"}
-        value = json.dumps({**facts, "system": system})
-        self._file.execute("INSERT OR REPLACE INTO asked VALUES (?, ?)", (number, value))
+        self._file.set_asked(number, {**facts, "system": system})
 
     def _restore(self, number: int, facts: Mapping[str, Any]) -> None:
         import optuna
@@ -144,19 +148,6 @@ class Study:
         return Proposal(model=parameters.get(MODEL, space.models[0]), template=template.name, values=values)
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """The file. A write does not wait for the disk: it survives the end of the program at any moment.
-
-    A power cut may take the last writes back; rounds that finished are found again in the store of runs.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = sqlite3.connect(path, timeout=60, isolation_level=None)
-    file.execute("PRAGMA journal_mode=WAL")
-    file.execute("PRAGMA synchronous=NORMAL")
-    file.executescript(_TABLES)
-    return file
-
-
 def _study(storage: optuna.storages.InMemoryStorage, objectives: int) -> optuna.Study:
     import optuna
 
@@ -165,17 +156,34 @@ def _study(storage: optuna.storages.InMemoryStorage, objectives: int) -> optuna.
     return optuna.create_study(storage=storage, study_name=_NAME, directions=[less] * objectives)
 
 
-def _sampler(spec: SearchSpec, place: Sequence[int]) -> optuna.samplers.BaseSampler:
+def _sampler(
+    spec: SearchSpec, place: Sequence[int], known: Mapping[str, optuna.distributions.BaseDistribution]
+) -> optuna.samplers.BaseSampler:
     import optuna
 
     own = int(np.random.default_rng(list(place)).integers(2**31))
+    several = {name: one for name, one in known.items() if not one.single()}
+
+    class KnownSpace:
+        """Says what all trials have in common, which Optuna would find out of all of them at every proposal."""
+
+        def infer_relative_search_space(
+            self, study: optuna.Study, trial: optuna.trial.FrozenTrial
+        ) -> dict[str, optuna.distributions.BaseDistribution]:
+            del study, trial  # it is the same for all
+            return dict(several)
+
+    class Nsga2(KnownSpace, optuna.samplers.NSGAIISampler): ...
+
+    class Tpe(KnownSpace, optuna.samplers.TPESampler): ...
+
     match spec.sampler:
         case "random":
             return optuna.samplers.RandomSampler(seed=own)
         case "tpe":
-            return optuna.samplers.TPESampler(seed=own, multivariate=True, constant_liar=True)
+            return Tpe(seed=own, multivariate=True, constant_liar=True)
         case _:
-            return optuna.samplers.NSGAIISampler(seed=own, population_size=spec.population)
+            return Nsga2(seed=own, population_size=spec.population)
 
 
 def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:

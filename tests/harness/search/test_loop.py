@@ -88,9 +88,8 @@ def test_a_file_that_is_the_same_to_the_byte_is_measured_once(done: tuple[Search
 
 def test_effort_grows_only_near_the_front(done: tuple[Search, Watched]) -> None:
     rungs = Counter(trial.rung for trial in record(done[0]).trials if trial.rung is not None)
-    assert rungs[2] >= 3
-    measured = sum(rungs.values())
-    assert rungs[2] <= measured / 2
+    assert 3 <= rungs[2] < sum(rungs.values())
+    assert rungs[2] <= SPEC.trials / 4
     assert all(effort.effort.get("a76") in (None, 1, 3) for effort in done[1].rounds)
 
 
@@ -133,6 +132,20 @@ def test_the_cost_model_says_how_far_it_is_off_and_never_counts_as_measured(done
     for trial in made.trials:
         if trial.rung is None and trial.same_as is None:
             assert trial.measures == ()
+
+
+def test_what_is_hopeless_to_the_end_is_not_measured_and_would_not_have_won(tmp_path: Path) -> None:
+    quiet = simulated(noise=0.002)
+    search = searching(tmp_path / "s.sqlite", with_trials(80), table=quiet)
+    search.run()
+    trials = record(search).trials
+    hopeless = [trial for trial in trials if str(trial.dropped).startswith("not measured: foretold")]
+    assert hopeless
+    assert all((one.stage, one.board_time_s, one.measures) == ("host", {}, ()) for one in hopeless)
+    measured = [trial for trial in trials if trial.feasible and trial.same_as is None]
+    for one in hopeless:
+        mine, accuracy = median(quiet, one.recipe), one.host_accuracy or 0
+        assert any(median(quiet, t.recipe) <= mine and (t.host_accuracy or 0) >= accuracy for t in measured)
 
 
 def test_the_same_seed_gives_the_same_search(done: tuple[Search, Watched], tmp_path: Path) -> None:
@@ -216,6 +229,19 @@ def test_a_table_is_kept_and_read_again(tmp_path: Path) -> None:
     kept, recipe = read_table(tmp_path / "table.json"), SPACE.templates[0].recipe({})
     asked = Round(number=0, effort={"pi": 4}, candidates=(Candidate(number=0, model="net", recipe=recipe),))
     assert TableMeasurer(kept).measure(asked) == TableMeasurer(TABLE).measure(asked)
+
+
+def test_a_packed_table_is_read_too_and_board_time_is_what_was_measured(tmp_path: Path) -> None:
+    opened = replace(TABLE, opening_s={"pi": 5.0})
+    write_table(opened, tmp_path / "table.json.gz")
+    assert read_table(tmp_path / "table.json.gz") == opened
+    recipe = SPACE.templates[1].recipe({})
+    asked = Round(number=0, effort={"pi": 100}, candidates=(Candidate(number=0, model="net", recipe=recipe),))
+    one = opened.entries["net", recipe.name].boards["pi"]
+    base = opened.entries["net", "fp32"].boards["pi"]
+    spent_s = TableMeasurer(opened).measure(asked).found[0, "pi"].board_time_s
+    own_s, twice_s = one.once_s + 8 * one.block_s, base.once_s + 2 * 8 * base.block_s  # the table has 8 blocks
+    assert spent_s == pytest.approx(5.0 + own_s + twice_s)
 
 
 def test_a_search_that_is_killed_again_and_again_loses_nothing_and_measures_nothing_twice(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def record(search: Search, found: tuple[SearchImportance, ...] = ()) -> SearchRe
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Search:
-    search = searching(tmp_path_factory.mktemp("done") / "search.sqlite")
+    search = searching(tmp_path_factory.mktemp("done") / "search.sqlite", with_trials(110))
     search.run()
     return search
 
