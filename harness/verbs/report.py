@@ -22,17 +22,19 @@ def report(run: str, *, inventory: Path | None, output: Path | None, language: s
     RUN is the id of a run, the beginning of one, `latest` (the newest run), or the id of a search, whose page is
     always in English.
     """
+    from ...reports.collecting import without_collection
     from ...reports.language import Language
     from ..errors import NoSuchRunError
     from ..reporting import open_report, write_report
 
     try:
-        home, record, earlier = open_report(run, inventory)
+        with without_collection():  # from the store to the page in one go
+            home, record, earlier = open_report(run, inventory)
+            path = write_report(record, output or home.report(record.run_id), earlier, Language(language))
     except NoSuchRunError as error:
         search_id, path = _of_search(run, inventory, output, no_run=error)
         _tell({"search": search_id}, path, as_json=as_json)
         return
-    path = write_report(record, output or home.report(record.run_id), earlier, Language(language))
     _tell({"run": record.run_id}, path, as_json=as_json)
 
 

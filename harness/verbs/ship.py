@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +75,7 @@ def ship(model: Path, *, quiet: bool, any_time: bool, as_json: bool, **options: 
     from ..progress import Progress
     from ..selection import Boards
     from ..ship.shipping import ship_model
-    from .run import refuse_outside_hours
+    from .run import command_again, refuse_outside_hours
 
     known = Boards(options.pop("inventory"))
     target: Path = options.pop("output")
@@ -87,7 +85,13 @@ def ship(model: Path, *, quiet: bool, any_time: bool, as_json: bool, **options: 
     home = find_home(known.inventory_path)
     with open_log(home.log), Progress(quiet=quiet) as progress:
         result = ship_model(
-            asked, known, home, target=target, command=_command(), progress=progress, tell=teller(known, progress.say)
+            asked,
+            known,
+            home,
+            target=target,
+            command=command_again(),
+            progress=progress,
+            tell=teller(known, progress.say),
         )
     _show(result, as_json=as_json)
     return result.exit_code
@@ -127,13 +131,10 @@ def _show(result: ShipResult, *, as_json: bool) -> None:
         )
         return
     if result.stopped is not None:
-        click.echo(f"{result.stopped}; `{_command()}` goes on with it and measures only what is missing.")
+        from .run import command_again
+
+        click.echo(f"{result.stopped}; `{command_again()}` goes on with it and measures only what is missing.")
     for one in result.outcomes:
         for line in outcome_lines(one):
             click.echo(line)
     click.echo(f"plans: {result.plans}")
-
-
-def _command() -> str:
-    """The words that go on with this: what was typed, without what concerns this call only."""
-    return shlex.join(["hilbench", *(word for word in sys.argv[1:] if word not in ("--json", "--quiet"))])

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
 
+from ...reports.collecting import without_collection
 from ...reports.language import Language
 from ...reports.page import render, render_summary
 from ...reports.summary import RunSummary, summarize
@@ -36,7 +37,7 @@ class ReportCache:
 
     def html(self, run: RunRow, language: Language = Language.ENGLISH) -> str:
         """The report, the same bytes that `hilbench report` writes."""
-        with self._lock:
+        with self._lock, without_collection():
             return _kept(self._pages[language], run, _PAGES, lambda: self._html(run, language))
 
     def _html(self, run: RunRow, language: Language) -> str:
