@@ -72,7 +72,7 @@ def test_unknown_words_are_refused_with_the_nearest() -> None:
 
 
 def test_a_kind_needs_what_belongs_to_it() -> None:
-    with pytest.raises(RecipeError, match="`custom`, and no other, names a function"):
+    with pytest.raises(RecipeError, match="A `custom` task names a function as its `metric`"):
         Task(kind="custom")
     with pytest.raises(RecipeError, match="needs `characters`"):
         Task(kind="text-recognition")
