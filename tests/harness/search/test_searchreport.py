@@ -14,7 +14,9 @@ from hilbench.harness.search.importance import LEAST_TRIALS, importances
 from hilbench.harness.search.loop import Search
 from hilbench.harness.search.records import find_record, record_from, write_record
 from hilbench.harness.verbs.report import report
+from hilbench.reports.language import Language, speaking
 from hilbench.reports.searchpage import render_search
+from hilbench.reports.searchreasons import reason_text
 from hilbench.reports.searchrecord import SearchImportance, SearchRecord
 
 from ...reports.searches import search as made_up
@@ -90,6 +92,14 @@ def test_a_record_is_read_as_it_was_written(done: Search, found: tuple[SearchImp
     assert record_from(json.loads(json.dumps(older))) == replace(made, rounds=(), importances=(), command="")
 
 
+def test_whatever_the_search_says_of_a_candidate_can_be_said_in_chinese(done: Search) -> None:
+    reasons = {trial.dropped for trial in record(done).trials if trial.dropped is not None}
+    assert {reason.split(":")[0].split(" trial ")[0] for reason in reasons} >= {"behind the front", "the same file as"}
+    assert any("over the limit" in reason for reason in reasons)
+    with speaking(Language.CHINESE):
+        assert [reason for reason in reasons if reason_text(reason) == reason] == []
+
+
 def test_report_writes_the_page_of_a_search_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HILBENCH_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -104,6 +114,9 @@ def test_report_writes_the_page_of_a_search_by_its_id(tmp_path: Path, monkeypatc
         "report": str(tmp_path / "searches/lean-1a2b3c4d.html"),
     }
     assert Path(told["report"]).read_text() == render_search(find_record(home, "latest"))
+    chinese = CliRunner().invoke(report, ["lean-1a", "--lang", "zh"])
+    assert chinese.exit_code == 0, chinese.output
+    assert Path(chinese.stdout.strip()).read_text() == render_search(find_record(home, "latest"), Language.CHINESE)
     absent = CliRunner().invoke(report, ["nothing"])
     assert absent.exit_code == 2
     assert "there is no run" in absent.output
