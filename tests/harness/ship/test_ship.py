@@ -98,7 +98,8 @@ def asked(lab: Path, *budget: str, **more: Any) -> Asked:
     return Asked(**{**given, **more})
 
 
-def shipped(lab: Path, *budget: str, language: Language = Language.ENGLISH, **more: Any) -> ShipResult:
+def shipped(lab: Path, *budget: str, **more: Any) -> ShipResult:
+    language = more.pop("language", Language.ENGLISH)
     return ship_model(
         asked(lab, *budget, **more),
         Boards(lab / "inventory.yaml"),
