@@ -61,8 +61,9 @@ class MeasureKeys(Strict):
     )
     operators: bool = Field(default=True, description="What each operator costs, once for each cell.")
     counters: bool = Field(default=True, description="What the processor's counters give, once for each cell.")
-    memory_processes: Annotated[int, Field(ge=1, le=20)] = Field(
-        default=1, description="How many processes tell the memory of each cell; the figure is their median."
+    memory_processes: Annotated[int, Field(ge=0, le=20)] = Field(
+        default=1,
+        description="How many processes tell the memory of each cell; the figure is their median. 0: none.",
     )
 
     @model_validator(mode="after")

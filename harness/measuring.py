@@ -23,7 +23,7 @@ class Measuring:
     sustained_limit_s: float = 600.0
     operators: bool = True
     counters: bool = True
-    memory_processes: int = 1  # a single one gives a figure, several give what it varies by
+    memory_processes: int = 1  # a single one gives a figure, several give what it varies by, none leaves it unmeasured
 
 
 USUAL = Measuring()
@@ -55,7 +55,7 @@ def still_once(measuring: Measuring, cell: str, board: Board, trials: Iterable[T
     several = measuring.memory_processes > 1
     unread = tuple(block for block in range(measuring.memory_processes) if block not in read) if several else ()
     return Once(
-        memory=bool(unread) if several else not read,
+        memory=bool(unread) if several else not read and measuring.memory_processes > 0,
         memory_blocks=unread,
         profile=inside and measuring.operators and TrialKind.PROFILE not in stored,
         counters=inside and measuring.counters and TrialKind.COUNTERS not in stored,

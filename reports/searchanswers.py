@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .language import plural
-from .searchdropped import dropped
+from .language import clauses, listed, mark, plural, tr
+from .searchcost import cost_sentences
+from .searchdropped import Dropped, dropped
 from .searchgoals import cost_metric, counted, figure, several_models
+from .searchreasons import reason_text
 from .searchrecord import Confirmation, SearchBoard, SearchMeasure, SearchRecord, SearchTrial
-from .searchwords import METRICS, amount, brief, candidate, shown, with_interval
-from .units import MINUS, NARROW, percent, points
+from .searchwords import amount, brief, candidate, quantity, shown, with_interval
+from .units import MINUS, NARROW
 
 MOST_OTHERS = 3
 _TILES = ("memory", "energy")
@@ -47,10 +49,14 @@ def _answer(record: SearchRecord, board: SearchBoard) -> SearchAnswer:
         board=board.name,
         role=_role(board),
         found=True,
-        headline=f"The search would take {candidate(trial, several=several)} on {brief(board.name)}.",
+        headline=tr(
+            "The search would take {candidate} on {board}.",
+            candidate=candidate(trial, several=several),
+            board=brief(board.name),
+        ),
         tiles=tuple(_tiles(trial, board, one)),
         why=tuple(_why(record, board, trial)),
-        cost=tuple(_cost(record, board, trial)),
+        cost=tuple(cost_sentences(record, board, trial)),
         sure=tuple(_sure(record, board, trial, one)),
         others=tuple(_others(record, board, trial, several=several)),
     )
@@ -64,96 +70,69 @@ def _role(board: SearchBoard) -> str:
 
 def _tiles(trial: SearchTrial, board: SearchBoard, one: SearchMeasure) -> Iterator[tuple[str, str]]:
     found = shown(one.metric, one.value, one.ci_low, one.ci_high)
-    yield METRICS[one.metric], amount(one.metric, one.value) if found is None else found.text
-    yield "accuracy", amount("accuracy", trial.host_accuracy)
+    yield quantity(one.metric), amount(one.metric, one.value) if found is None else found.text
+    yield quantity("accuracy"), amount("accuracy", trial.host_accuracy)
     for metric in _TILES:
         found = figure(trial, board.name, metric)
         if metric != one.metric and (found is not None or metric == "memory"):
-            yield METRICS[metric], amount(metric, None if found is None else found.value)
-    yield "file", amount("size", trial.artifact_bytes)
+            yield quantity(metric), amount(metric, None if found is None else found.value)
+    yield tr("file"), amount("size", trial.artifact_bytes)
 
 
 def _why(record: SearchRecord, board: SearchBoard, trial: SearchTrial) -> Iterator[str]:
-    metric, many = METRICS[cost_metric(record, board)], plural(len(counted(record, board)), "candidate")
-    bounds = "keeping every limit here" if record.constraints else "measured here"
-    finalist = "measured at full effort" if trial.stage == "finalist" else "not yet measured at full effort"
-    yield (
-        f"Trial {trial.number}, {finalist}: of {many} {bounds} it has the least {metric} among those with the most "
-        "blocks. Ties go to the more accurate, then to less memory, then to the smaller file."
+    many = plural(len(counted(record, board)), "candidate")
+    among = mark("{candidates} keeping every limit here") if record.constraints else mark("{candidates} measured here")
+    full = trial.stage == "finalist"
+    yield tr(
+        "Trial {number}, {effort}: of {among} it has the least {quantity} among those with the most blocks. Ties go to "
+        "the more accurate, then to less memory, then to the smaller file.",
+        number=trial.number,
+        effort=tr("measured at full effort") if full else tr("not yet measured at full effort"),
+        among=tr(among, candidates=many),
+        quantity=quantity(cost_metric(record, board)),
     )
 
 
-def _cost(record: SearchRecord, board: SearchBoard, trial: SearchTrial) -> Iterator[str]:
-    if trial.host_accuracy is None:
-        yield "Accuracy: not measured."
-    elif trial.drop_pp is None:
-        yield f"Accuracy {amount('accuracy', trial.host_accuracy)}; what {brief(record.baseline)} has was not measured."
-    else:
-        lost = points(abs(trial.drop_pp) / 100)
-        side = "as much as" if abs(trial.drop_pp) < 0.005 else f"{lost} {'below' if trial.drop_pp > 0 else 'above'}"
-        yield f"Accuracy {amount('accuracy', trial.host_accuracy)}, {side} {brief(record.baseline)}{_loss(trial)}."
-    for metric in dict.fromkeys((cost_metric(record, board), "memory", "energy")):
-        mine = figure(trial, board.name, metric)
-        base = next((b for b in record.baselines if (b.board, b.metric) == (board.name, metric)), None)
-        if mine is not None and base is not None:
-            yield _against(
-                mine, base, brief(record.baseline) + (" of the first model" if several_models(record) else "")
-            )
-
-
-def _against(mine: SearchMeasure, base: SearchMeasure, baseline: str) -> str:
-    """A figure as a change against the baseline's, which stands beside it."""
-    name, fewer = METRICS[mine.metric], "fewer" if mine.metric == "instructions" else "less"
-    off = mine.value / base.value - 1
-    if abs(off) < 0.0005:
-        what = f"As {'many' if fewer == 'fewer' else 'much'} {name} as"
-    else:
-        what = f"{percent(abs(off), 0 if abs(off) >= 0.0995 else 1)} {fewer if off < 0 else 'more'} {name} than"
-    return f"{what} {baseline}: {with_interval(base)}.{_doubt(mine, base)}"
-
-
-def _doubt(mine: SearchMeasure, base: SearchMeasure) -> str:
-    """That two figures cannot be told apart, where they have intervals and these meet."""
-    if mine.ci_low is None or mine.ci_high is None or base.ci_low is None or base.ci_high is None:
-        return ""
-    meet = mine.ci_low <= base.ci_high and base.ci_low <= mine.ci_high
-    return " Their intervals meet, so these blocks do not prove a difference." if meet else ""
-
-
-def _loss(trial: SearchTrial) -> str:
-    if trial.drop_low_pp is None or trial.drop_high_pp is None:
-        return ", without an interval"
-    ends = " to ".join(points(end / 100) for end in (trial.drop_low_pp, trial.drop_high_pp))
-    return f" (95 % interval of the loss {ends})"
-
-
 def _sure(record: SearchRecord, board: SearchBoard, trial: SearchTrial, one: SearchMeasure) -> Iterator[str]:
-    metric, many = METRICS[one.metric], plural(len(counted(record, board)), "candidate")
-    yield (
-        f"{metric[0].upper()}{metric[1:]} in the search: {with_interval(one)}. Of {many} this one was taken because it "
-        "looked best there, so chance may flatter it (selection bias)."
+    name = quantity(one.metric)
+    yield tr(
+        "{quantity} in the search: {figure}. Of {candidates} this one was taken because it looked best there, so "
+        "chance may flatter it (selection bias).",
+        quantity=f"{name[0].upper()}{name[1:]}",
+        figure=with_interval(one),
+        candidates=plural(len(counted(record, board)), "candidate"),
     )
     mine = [c for c in record.confirmations if (c.board, c.trial) == (board.name, trial.number)]
     for confirmation in mine:
         yield from _confirmed(confirmation, one)
     others = sorted({c.trial for c in record.confirmations if c.board == board.name} - {trial.number})
-    if not mine:
-        told = f" Measured anew were trials {', '.join(map(str, others))}." if others else ""
-        yield f"It was not measured anew since.{told} Confirm finalists by hilbench ship, and quote those figures."
+    if not mine and others:
+        yield tr(
+            "It was not measured anew since. Measured anew were trials {numbers}. Confirm finalists by hilbench "
+            "ship, and quote those figures.",
+            numbers=listed(others),
+        )
+    elif not mine:
+        yield tr("It was not measured anew since. Confirm finalists by hilbench ship, and quote those figures.")
 
 
 def _confirmed(confirmation: Confirmation, searched: SearchMeasure) -> Iterator[str]:
     figures = [m for m in confirmation.measures if m.board == confirmation.board]
     if not figures:
-        yield f"Run {brief(confirmation.run_id)} was to confirm it and gave no figure."
+        yield tr("Run {run} was to confirm it and gave no figure.", run=brief(confirmation.run_id))
         return
-    told = "; ".join(f"{METRICS.get(m.metric, brief(m.metric))} {with_interval(m)}" for m in figures)
-    yield f"Measured anew in run {brief(confirmation.run_id)}, apart from the search: {told}. Quote these figures."
+    yield tr(
+        "Measured anew in run {run}, apart from the search: {figures}. Quote these figures.",
+        run=brief(confirmation.run_id),
+        figures=clauses(
+            tr("{quantity} {figure}", quantity=quantity(m.metric), figure=with_interval(m)) for m in figures
+        ),
+    )
     anew = next((m for m in figures if m.metric == searched.metric), None)
     if anew is not None:
         off = 100 * (anew.value / searched.value - 1)
         sign = "+" if off >= 0 else MINUS
-        yield f"That is {sign}{abs(off):.1f}{NARROW}% against the search's figure."
+        yield tr("That is {change} against the search's figure.", change=f"{sign}{abs(off):.1f}{NARROW}%")
 
 
 def _others(record: SearchRecord, board: SearchBoard, taken: SearchTrial, *, several: bool) -> Iterator[str]:
@@ -164,10 +143,15 @@ def _others(record: SearchRecord, board: SearchBoard, taken: SearchTrial, *, sev
     for trial in ordered[:MOST_OTHERS]:
         found = figure(trial, board.name, metric)
         if found is not None:
-            who = f"Trial {trial.number}, {candidate(trial, several=several)}"
-            yield f"{who}: {with_interval(found)}; accuracy {amount('accuracy', trial.host_accuracy)}."
+            yield tr(
+                "Trial {number}, {candidate}: {figure}; accuracy {accuracy}.",
+                number=trial.number,
+                candidate=candidate(trial, several=several),
+                figure=with_interval(found),
+                accuracy=amount("accuracy", trial.host_accuracy),
+            )
     if len(ordered) > MOST_OTHERS:
-        yield f"{len(ordered) - MOST_OTHERS} more on the front: see the table of candidates."
+        yield tr("{number} more on the front: see the table of candidates.", number=len(ordered) - MOST_OTHERS)
 
 
 def _value(trial: SearchTrial, board: SearchBoard, metric: str) -> float:
@@ -180,21 +164,26 @@ def _without(record: SearchRecord, board: SearchBoard) -> SearchAnswer:
     name, metric = brief(board.name), cost_metric(record, board)
     measured = [t for t in record.trials if t.same_as is None and figure(t, board.name, metric) is not None]
     if not record.trials:
-        headline, why = f"Nothing was proposed yet for {name}.", ["The search has no candidate."]
+        headline = tr("Nothing was proposed yet for {board}.", board=name)
+        why = [tr("The search has no candidate.")]
     elif not measured:
-        headline = f"Nothing was measured on {name}."
-        why = [f"None of the {plural(len(record.trials), 'candidate')} has {METRICS[metric]} there."]
+        headline = tr("Nothing was measured on {board}.", board=name)
+        many = plural(len(record.trials), "candidate")
+        why = [tr("None of the {candidates} has {quantity} there.", candidates=many, quantity=quantity(metric))]
     else:
-        headline = f"No candidate keeps every limit on {name}."
-        why = [f"{plural(len(measured), 'candidate')} measured there; below stands how often each limit was missed."]
-        why += [f"Measured with the most effort: {line}" for line in _best_known(measured, board, metric)]
+        headline = tr("No candidate keeps every limit on {board}.", board=name)
+        text = mark("{candidates} measured there; below stands how often each limit was missed.")
+        why = [tr(text, candidates=plural(len(measured), "candidate")), *_best_known(measured, board, metric)]
     return SearchAnswer(board=board.name, role=_role(board), found=False, headline=headline, why=tuple(why))
 
 
 def _best_known(measured: Sequence[SearchTrial], board: SearchBoard, metric: str) -> list[str]:
     """The candidate with the most effort and the least work among those that were measured and are over a limit."""
     best = min(measured, key=lambda t: (-(t.rung or 0), _value(t, board, metric), t.number))
-    return [f"trial {best.number}, {brief(best.recipe)}: {brief(best.dropped, 200)}."] if best.dropped else []
+    if not best.dropped:
+        return []
+    text = mark("Measured with the most effort: trial {number}, {recipe}: {reason}.")
+    return [tr(text, number=best.number, recipe=brief(best.recipe), reason=brief(reason_text(best.dropped), 200))]
 
 
 def missing(record: SearchRecord) -> tuple[str, ...]:
@@ -206,36 +195,46 @@ def _missing(record: SearchRecord) -> Iterator[str]:
     trials = [t for t in record.trials if t.same_as is None]
     unjudged = sum(t.stage == "proposed" for t in trials)
     if unjudged:
-        yield f"{plural(unjudged, 'candidate')} proposed and not judged yet."
+        yield tr("{candidates} proposed and not judged yet.", candidates=plural(unjudged, "candidate"))
     unseen = sum(t.stage == "host" for t in trials)
     if unseen:
-        yield f"No board measured {unseen} of the {plural(len(record.trials), 'candidate')}: this machine was enough."
+        text = mark("No board measured {number} of the {candidates}: this machine was enough.")
+        yield tr(text, number=unseen, candidates=plural(len(record.trials), "candidate"))
     for board in record.boards:
         metric = cost_metric(record, board)
         known = [f for t in trials if (f := figure(t, board.name, metric)) is not None]
         bare = sum(f.ci_low is None for f in known)
         if known and bare:
-            few = "processes" if board.emulated else "blocks"
-            yield f"{brief(board.name)}: {bare} of {len(known)} have no interval, as they got too few {few} for one."
+            yield tr(_BARE[board.emulated], board=brief(board.name), number=bare, all=len(known))
         if not known:
-            yield f"{brief(board.name)}: {METRICS[metric]} of no candidate."
+            yield tr("{board}: {quantity} of no candidate.", board=brief(board.name), quantity=quantity(metric))
     if record.trials and all(t.drop_pp is None for t in trials):
-        yield f"The accuracy of {brief(record.baseline)}, which losses are counted from, is not in the record."
+        text = mark("The accuracy of {baseline}, which losses are counted from, is not in the record.")
+        yield tr(text, baseline=brief(record.baseline))
     confirmed = {(one.board, one.trial) for one in record.confirmations}
     open_now = [brief(n) for n, number in record.chosen.items() if number is not None and (n, number) not in confirmed]
     if open_now:
-        yield f"What would be taken was not measured anew on {', '.join(open_now)}."
+        yield tr("What would be taken was not measured anew on {boards}.", boards=listed(open_now))
+
+
+# whether the board is emulated
+_BARE = {
+    True: mark("{board}: {number} of {all} have no interval, as they got too few processes for one."),
+    False: mark("{board}: {number} of {all} have no interval, as they got too few blocks for one."),
+}
 
 
 def dropped_lines(record: SearchRecord) -> tuple[str, ...]:
     """How many candidates were dropped and for what, a sentence each; the most frequent first."""
-    lines = [f"{one.count}: {one.reason}{_when(one.on_host, one.on_boards)}." for one in dropped(record)]
-    if not lines and record.trials:
-        return ("None.",)
-    return tuple(lines)
+    lines = tuple(_dropped_line(one) for one in dropped(record))
+    return (tr("None."),) if not lines and record.trials else lines
 
 
-def _when(on_host: int, on_boards: int) -> str:
-    if not on_boards:
-        return " (found on this machine, no board time spent)"
-    return f" ({on_host} of them found on this machine)" if on_host else ""
+def _dropped_line(one: Dropped) -> str:
+    if not one.on_boards:
+        text = mark("{count}: {reason} (found on this machine, no board time spent).")
+        return tr(text, count=one.count, reason=one.reason)
+    if one.on_host:
+        text = mark("{count}: {reason} ({number} of them found on this machine).")
+        return tr(text, count=one.count, reason=one.reason, number=one.on_host)
+    return tr("{count}: {reason}.", count=one.count, reason=one.reason)

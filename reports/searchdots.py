@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .language import tr
 from .searchdrawing import Dot
 from .searchgoals import baseline_error, cost_metric, figure, several_models, unbeaten
-from .searchrecord import SearchBoard, SearchRecord, SearchTrial
+from .searchreasons import reason_text
+from .searchrecord import SearchBoard, SearchMeasure, SearchRecord, SearchTrial
 from .searchwords import amount, brief, candidate, with_interval
+
+MOST_REASON = 158  # letters of a tooltip
 
 
 def dots_of(record: SearchRecord, board: SearchBoard, trials: Sequence[SearchTrial]) -> list[Dot]:
@@ -30,8 +34,12 @@ def dots_of(record: SearchRecord, board: SearchBoard, trials: Sequence[SearchTri
                 accuracy_low=None,
                 accuracy_high=None,
                 on_front=False,
-                tooltip=f"{brief(record.baseline)}, the baseline: accuracy {amount('accuracy', 1 - error)}, "
-                f"{with_interval(base)}",
+                tooltip=tr(
+                    "{baseline}, the baseline: accuracy {accuracy}, {figure}",
+                    baseline=brief(record.baseline),
+                    accuracy=amount("accuracy", 1 - error),
+                    figure=with_interval(base),
+                ),
             )
         )
     return dots
@@ -48,7 +56,6 @@ def _dot(record: SearchRecord, board: SearchBoard, trial: SearchTrial, *, on_fro
     assert one is not None
     accuracy = trial.host_accuracy or 0.0
     low, high = _accuracy_ends(trial, accuracy)
-    why = "" if trial.feasible else f"; {trial.dropped}" if trial.dropped else "; not known to keep every limit"
     return Dot(
         label=str(trial.number),
         kind=_kind(record, board, trial, on_front=on_front),
@@ -59,9 +66,23 @@ def _dot(record: SearchRecord, board: SearchBoard, trial: SearchTrial, *, on_fro
         accuracy_low=low,
         accuracy_high=high,
         on_front=on_front,
-        tooltip=f"trial {trial.number}, {candidate(trial, several=several)}: accuracy {amount('accuracy', accuracy)}, "
-        f"{with_interval(one)}{brief(why, 160)}",
+        tooltip=_tooltip(trial, one, several=several),
     )
+
+
+def _tooltip(trial: SearchTrial, one: SearchMeasure, *, several: bool) -> str:
+    told = tr(
+        "trial {number}, {candidate}: accuracy {accuracy}, {figure}",
+        number=trial.number,
+        candidate=candidate(trial, several=several),
+        accuracy=amount("accuracy", trial.host_accuracy or 0.0),
+        figure=with_interval(one),
+    )
+    if trial.feasible:
+        return told
+    if not trial.dropped:
+        return tr("{candidate}; not known to keep every limit", candidate=told)
+    return tr("{candidate}; {reason}", candidate=told, reason=brief(reason_text(trial.dropped), MOST_REASON))
 
 
 def _kind(record: SearchRecord, board: SearchBoard, trial: SearchTrial, *, on_front: bool) -> str:

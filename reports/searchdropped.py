@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .language import plural
+from .language import mark, plural, tr
+from .searchreasons import reason_text
 from .searchrecord import SearchConstraint, SearchRecord, SearchTrial
 from .searchwords import brief
 
 MOST_KINDS = 12
 STAGES = {
-    "proposed": "proposed, not judged yet",
-    "host": "judged on this machine",
-    "board": "measured on a board",
-    "finalist": "measured at full effort (finalists)",
+    "proposed": mark("{number} proposed, not judged yet"),
+    "host": mark("{number} judged on this machine"),
+    "board": mark("{number} measured on a board"),
+    "finalist": mark("{number} measured at full effort (finalists)"),
 }
 
 
@@ -47,7 +48,8 @@ def dropped(record: SearchRecord) -> tuple[Dropped, ...]:
     shown, rest = ordered[:MOST_KINDS], ordered[MOST_KINDS:]
     if rest:
         others = sorted((trial for _, trials in rest for trial in trials), key=lambda trial: trial.number)
-        shown.append((f"{plural(len(rest), 'other reason')}, see the table of candidates", others))
+        text = mark("{reasons}, see the table of candidates")
+        shown.append((tr(text, reasons=plural(len(rest), "other reason")), others))
     return tuple(_dropped(reason, trials) for reason, trials in shown)
 
 
@@ -55,19 +57,20 @@ def reason_kind(sentence: str, constraints: Sequence[SearchConstraint]) -> str:
     """The kind of a sentence: what all that say the same of other candidates have in common."""
     for one in sorted(constraints, key=lambda each: -len(each.written)):
         if sentence.endswith(f"over the limit {one.written}"):
-            return f"over the limit {brief(one.written)}"
+            return tr("over the limit {limit}", limit=brief(one.written))
     if sentence.startswith("behind the front"):
         certain = "not by more than" not in sentence
-        return "behind the front" if certain else "behind the front, though not by more than the intervals"
+        unsure = mark("behind the front, though not by more than the intervals")
+        return tr("behind the front") if certain else tr(unsure)
     if sentence.startswith("the same file as trial"):
-        return "the same file to the byte as an earlier candidate, so not measured again"
-    return brief(sentence, 200)
+        return tr("the same file to the byte as an earlier candidate, so not measured again")
+    return brief(reason_text(sentence), 200)
 
 
-def stages(record: SearchRecord) -> tuple[tuple[str, int], ...]:
-    """How many candidates came how far, each counted at its furthest stage."""
+def stages(record: SearchRecord) -> tuple[str, ...]:
+    """How many candidates came how far, each counted at its furthest stage: a clause for each stage."""
     found = [trial.stage for trial in record.trials]
-    return tuple((words, found.count(stage)) for stage, words in STAGES.items() if stage in found)
+    return tuple(tr(words, number=found.count(stage)) for stage, words in STAGES.items() if stage in found)
 
 
 def _dropped(reason: str, trials: Sequence[SearchTrial]) -> Dropped:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from .language import plural
+from .language import listed, mark, plural, tr
 from .searchdots import dots_of
 from .searchdrawing import Dot, Frame, frame, front_panel, hypervolume_panel
 from .searchgoals import cost_metric, figure
 from .searchhistory import PARTS, History, history, reference_text
 from .searchrecord import SearchBoard, SearchRecord, SearchTrial
-from .searchwords import METRICS, brief
+from .searchwords import brief, quantity
 from .units import COUNT, NARROW, TIME, percent
 
 MOST_NAMED = 8  # candidates of a front in a sentence
@@ -60,16 +60,17 @@ def _part(record: SearchRecord, board: SearchBoard) -> BoardPart:
     panels: list[Panel] = []
     told: list[str] = []
     if not drawn:
-        metric = METRICS[cost_metric(record, board)]
-        told.append(f"No front is drawn: no candidate has both {metric} on {brief(board.name)} and an accuracy.")
+        text = mark("No front is drawn: no candidate has both {quantity} on {board} and an accuracy.")
+        told.append(tr(text, quantity=quantity(cost_metric(record, board)), board=brief(board.name)))
     else:
         panels += _fronts(record, board, past, drawn)
     if past.moments and past.goals:
         panels.append(_hypervolume(board, past))
     else:
-        told.append("The hypervolume over board time is not told: the record does not say how long its rounds took.")
+        untold = mark("The hypervolume over board time is not told: the record does not say how long its rounds took.")
+        told.append(tr(untold))
     if drawn and not past.moments:
-        told.append("How the front grew is not told, for the same reason: what is drawn is where it stands now.")
+        told.append(tr("How the front grew is not told, for the same reason: what is drawn is where it stands now."))
     return BoardPart(name=brief(board.name), emulated=board.emulated, panels=tuple(panels), sentences=tuple(told))
 
 
@@ -86,18 +87,19 @@ def _fronts(record: SearchRecord, board: SearchBoard, past: History, drawn: Sequ
     """The front after parts of the board time; only as it is now where nobody knows what came when."""
     everyone = {t.number for t in drawn}
     moments: list[tuple[str, Collection[int]]] = []
-    for part, word in PARTS if past.moments else ():
+    for part, words in PARTS if past.moments else ():
         then = past.at(part)
-        when = time_text(part * past.total_s)
-        moments.append((f"After {word} of the board time ({when})", everyone & then.measured if then else set()))
+        label = tr(words, time=time_text(part * past.total_s))
+        moments.append((label, everyone & then.measured if then else set()))
     if not past.moments:
-        moments.append(("As it is now", everyone))
+        moments.append((tr("As it is now"), everyone))
     axes = _axes(record, board, dots_of(record, board, drawn))
     panels: list[Panel] = []
     for place, (label, numbers) in enumerate(moments):
         dots = dots_of(record, board, [t for t in drawn if t.number in numbers])
         sentence = _front_sentence(dots)
-        title = f"{label} on {brief(board.name)}: {sentence}"
+        text = mark("{moment} on {board}: {finding}")
+        title = tr(text, moment=label, board=brief(board.name), finding=sentence)
         drawing = front_panel(dots, axes, title=title, reached=place == len(moments) - 1)
         panels.append(Panel(label=label, drawing=drawing, sentence=sentence))
     return panels
@@ -106,20 +108,23 @@ def _fronts(record: SearchRecord, board: SearchBoard, past: History, drawn: Sequ
 def _front_sentence(dots: Sequence[Dot]) -> str:
     measured = [dot for dot in dots if dot.kind != "base"]
     if not measured:
-        return "No round had ended by then."
+        return tr("No round had ended by then.")
     kept = sum(dot.kind != "out" for dot in measured)
     front = sorted((dot for dot in measured if dot.on_front), key=lambda dot: dot.cost)
+    many = plural(len(measured), "candidate")
     if not front:
-        return f"{plural(len(measured), 'candidate')} measured; none keeps every limit."
-    named = ", ".join(dot.label for dot in front[:MOST_NAMED])
-    more = f" and {len(front) - MOST_NAMED} more" if len(front) > MOST_NAMED else ""
-    return f"{plural(len(measured), 'candidate')} measured, {kept} within every limit; on the front: {named}{more}."
+        return tr("{candidates} measured; none keeps every limit.", candidates=many)
+    named = listed(dot.label for dot in front[:MOST_NAMED])
+    if len(front) > MOST_NAMED:
+        named = tr("{numbers} and {number} more", numbers=named, number=len(front) - MOST_NAMED)
+    text = mark("{candidates} measured, {kept} within every limit; on the front: {numbers}.")
+    return tr(text, candidates=many, kept=kept, numbers=named)
 
 
 def _axes(record: SearchRecord, board: SearchBoard, dots: Sequence[Dot]) -> Frame:
     metric, largest = cost_metric(record, board), max(dot.cost_high or dot.cost for dot in dots)
     size, unit = next((one for one in _scales(metric) if largest >= one[0]), _scales(metric)[-1])
-    label = f"{METRICS[metric]}, {unit}" if unit else METRICS[metric]
+    label = tr("{quantity}, {unit}", quantity=quantity(metric), unit=tr(unit)) if unit else quantity(metric)
     return frame(dots, show_x=lambda value: f"{value / size:.6g}", x_label=label)
 
 
@@ -130,7 +135,7 @@ def _scales(metric: str) -> Sequence[tuple[float, str]]:
         case "instructions":
             return COUNT
         case "memory":
-            return ((2.0**20, "MiB"), (1.0, "bytes"))
+            return ((2.0**20, "MiB"), (1.0, mark("bytes")))
         case "energy":
             return ((1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"))
         case _:
@@ -138,20 +143,29 @@ def _scales(metric: str) -> Sequence[tuple[float, str]]:
 
 
 def _hypervolume(board: SearchBoard, past: History) -> Panel:
-    last = past.moments[-1]
     size, unit = time_scale(past.total_s)
     points = [(one.board_time_s / size, one.hypervolume) for one in past.moments]
-    sentence = (
-        f"{last.hypervolume:.3f} after {time_text(past.total_s)} and {plural(len(past.moments), 'round')}"
-        f"{_early(past)}. Goals are ratios to the reference point, on linear scales: {reference_text(past.goals)}."
+    sentence = tr(
+        "{finding}. Goals are ratios to the reference point, on linear scales: {reference}.",
+        finding=_reached(past),
+        reference=reference_text(past.goals),
     )
-    title = f"Hypervolume over board time on {brief(board.name)}: {sentence}"
-    drawing = hypervolume_panel(points, x_label=f"board time, {unit}", title=title)
-    return Panel(label="Hypervolume over board time", drawing=drawing, sentence=sentence, alone=True)
+    title = tr("Hypervolume over board time on {board}: {finding}", board=brief(board.name), finding=sentence)
+    x_label = tr("{quantity}, {unit}", quantity=tr("board time"), unit=unit)
+    drawing = hypervolume_panel(points, x_label=x_label, title=title)
+    return Panel(label=tr("Hypervolume over board time"), drawing=drawing, sentence=sentence, alone=True)
 
 
-def _early(past: History) -> str:
-    reached = past.worth(0.95)
-    if reached is None:
-        return ": no candidate is below the reference point in every goal"
-    return f"; 95 % of that was reached after {time_text(reached)} ({percent(reached / past.total_s, 0)} of it)"
+def _reached(past: History) -> str:
+    """The last hypervolume, and how soon most of it was there."""
+    known = {
+        "worth": f"{past.moments[-1].hypervolume:.3f}",
+        "time": time_text(past.total_s),
+        "rounds": plural(len(past.moments), "round"),
+    }
+    early_s = past.worth(0.95)
+    if early_s is None:
+        text = mark("{worth} after {time} and {rounds}: no candidate is below the reference point in every goal")
+        return tr(text, **known)
+    text = mark("{worth} after {time} and {rounds}; 95 % of that was reached after {early} ({share} of it)")
+    return tr(text, **known, early=time_text(early_s), share=percent(early_s / past.total_s, 0))

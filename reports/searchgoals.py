@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .language import mark, tr
 from .searchrecord import WORST, SearchBoard, SearchMeasure, SearchRecord, SearchTrial
-from .searchwords import METRICS, amount
+from .searchwords import amount, quantity
 from .units import percent, points
 
 MOST_GOALS = 3
@@ -128,19 +129,33 @@ def _goal(record: SearchRecord, board: str, metric: str, known: Iterable[SearchT
     reference = given or worst
     if not reference:
         return None
-    whose = (
-        ("the plan's limit" if metric == "size" else f"that of {record.baseline}") if given else "the worst measured"
-    )
-    return Goal(metric=metric, reference=reference, told=f"{METRICS[metric]} {amount(metric, reference)} ({whose})")
+    what = {"quantity": quantity(metric), "figure": amount(metric, reference)}
+    if not given:
+        told = tr(_WORST_MEASURED, **what)
+    elif metric == "size":
+        told = tr("{quantity} {figure} (the plan's limit)", **what)
+    else:
+        told = tr("{quantity} {figure} (that of {baseline})", **what, baseline=record.baseline)
+    return Goal(metric=metric, reference=reference, told=told)
+
+
+_WORST_MEASURED = mark("{quantity} {figure} (the worst measured)")
 
 
 def _accuracy_goal(record: SearchRecord, worst: float | None) -> Goal | None:
     base = baseline_error(record)
     allowed = next((one.limit for one in record.constraints if one.metric == "drop"), None)
     if base is not None and allowed is not None and base + allowed > 0:
-        error, whose = base + allowed, f"{points(allowed)} below {record.baseline}, the plan's limit"
+        error = base + allowed
+        told = tr(
+            "accuracy {accuracy} ({points} below {baseline}, the plan's limit)",
+            accuracy=percent(1 - error, 2),
+            points=points(allowed),
+            baseline=record.baseline,
+        )
     elif worst:
-        error, whose = worst, "the worst measured"
+        error = worst
+        told = tr(_WORST_MEASURED, quantity=quantity("accuracy"), figure=percent(1 - error, 2))
     else:
         return None
-    return Goal(metric="accuracy", reference=error, told=f"accuracy {percent(1 - error, 2)} ({whose})")
+    return Goal(metric="accuracy", reference=error, told=told)

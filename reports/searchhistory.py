@@ -10,10 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .hypervolume import hypervolume
+from .language import clauses, mark
 from .searchgoals import Goal, counted, goals, place, unbeaten
 from .searchrecord import SearchBoard, SearchRecord
 
-PARTS = ((0.25, "a quarter"), (0.5, "half"), (1.0, "all"))
+PARTS = (
+    (0.25, mark("After a quarter of the board time ({time})")),
+    (0.5, mark("After half of the board time ({time})")),
+    (1.0, mark("After all of the board time ({time})")),
+)
+"""The moments at which a front is drawn: which part of the board's time was spent, and how that is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,4 +75,4 @@ def history(record: SearchRecord, board: SearchBoard) -> History:
 
 def reference_text(wanted: Sequence[Goal]) -> str:
     """The reference point in words."""
-    return "; ".join(goal.told for goal in wanted)
+    return clauses(goal.told for goal in wanted)

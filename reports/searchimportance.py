@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .language import mark, tr
 from .searchrecord import WORST, SearchObjective, SearchRecord
-from .searchwords import METRICS, brief
+from .searchwords import brief, quantity
 from .units import percent
 
 MOST_PARAMETERS = 12
@@ -45,21 +46,27 @@ def importance_tables(record: SearchRecord) -> tuple[ImportanceTable, ...]:
                 share=percent(one.share, 0),
                 bar=round(100 * min(max(one.share, 0.0), 1.0), 1),
                 chance=percent(one.chance, 0),
-                told="more than chance" if one.chance <= LIKELY_CHANCE else "not told apart from chance",
+                told=tr("more than chance") if one.chance <= LIKELY_CHANCE else tr("not told apart from chance"),
             )
             for one in mine[:MOST_PARAMETERS]
         )
-        name = "being on the front" if target is None else _objective(record.objectives[target])
-        stands_on = f"{mine[0].trials} measured candidates, the best {mine[0].top} of them against all"
+        name = tr("being on the front") if target is None else _objective(record.objectives[target])
+        text = mark("It stands on {number} measured candidates, the best {top} of them against all.")
+        stands_on = tr(text, number=mine[0].trials, top=mine[0].top)
         found.append(ImportanceTable(target=name, rows=rows, left_out=len(mine) - len(rows), stands_on=stands_on))
     return tuple(found)
 
 
 def objective_text(one: SearchObjective) -> str:
     """An objective in words."""
-    return f"{'high' if not one.minimize else 'few' if one.metric == 'instructions' else 'low'} {_objective(one)}"
+    low = mark("few {quantity}") if one.metric == "instructions" else mark("low {quantity}")
+    return tr(low if one.minimize else mark("high {quantity}"), quantity=_objective(one))
 
 
 def _objective(one: SearchObjective) -> str:
-    where = "" if one.board is None else " on the worst board" if one.board == WORST else f" on {brief(one.board, 40)}"
-    return f"{METRICS.get(one.metric, brief(one.metric))}{where}"
+    name = quantity(one.metric)
+    if one.board is None:
+        return name
+    if one.board == WORST:
+        return tr("{quantity} on the worst board", quantity=name)
+    return tr("{quantity} on {board}", quantity=name, board=brief(one.board, 40))

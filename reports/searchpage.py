@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .language import Language, plural, speaking
+from .language import Language, listed, mark, plural, speaking, tr
 from .page import fill
 from .searchanswers import dropped_lines, missing, search_answers
 from .searchclean import cleaned
@@ -16,19 +16,19 @@ from .searchtime import error_rows, time_rows
 from .searchwords import TERMS, brief, search_words_in
 
 _KEY = (
-    ("chosen", "the search would take it"),
-    ("finalist", "finalist: full effort"),
-    ("front", "on the front"),
-    ("behind", "behind the front"),
-    ("out", "breaks a limit"),
-    ("base", "baseline"),
+    ("chosen", mark("the search would take it")),
+    ("finalist", mark("finalist: full effort")),
+    ("front", mark("on the front")),
+    ("behind", mark("behind the front")),
+    ("out", mark("breaks a limit")),
+    ("base", mark("baseline")),
 )
 MOST_RUNS = 400
 
 
-def render_search(record: SearchRecord) -> str:
-    """The whole page as HTML text, in English whatever language is spoken around it."""
-    with speaking(Language.ENGLISH):
+def render_search(record: SearchRecord, language: Language = Language.ENGLISH) -> str:
+    """The whole page as HTML text; reasons that a board or a tool gave stand in it as they were recorded."""
+    with speaking(language):
         return _page(record)
 
 
@@ -51,7 +51,7 @@ def _page(record: SearchRecord) -> str:
         stages=stages(known),
         timed=[part for part in parts if not part.emulated],
         counted=[part for part in parts if part.emulated],
-        key=[(words, kind, shape(kind, 8, 8)) for kind, words in _KEY],
+        key=[(tr(words), kind, shape(kind, 8, 8)) for kind, words in _KEY],
         table=search_table(known),
         importances=importance_tables(known),
         times=time_rows(known),
@@ -71,17 +71,37 @@ def state_text(record: SearchRecord) -> str:
     """What is to be known before anything else; empty for a search that reached its end."""
     if record.state == "finished":
         return ""
-    many = f"{len(record.trials)} of {record.trials_planned}" if record.trials_planned else str(len(record.trials))
-    word = "was interrupted" if record.state == "interrupted" else "is not finished"
-    return f"This search {word}: {many} candidates so far. The same command goes on with it."
+    if record.trials_planned:
+        text = _OF_PLANNED[record.state == "interrupted"]
+        return tr(text, number=len(record.trials), planned=record.trials_planned)
+    return tr(_SO_FAR[record.state == "interrupted"], number=len(record.trials))
+
+
+# whether it was interrupted
+_OF_PLANNED = {
+    True: mark(
+        "This search was interrupted: {number} of {planned} candidates so far. The same command goes on with it."
+    ),
+    False: mark(
+        "This search is not finished: {number} of {planned} candidates so far. The same command goes on with it."
+    ),
+}
+_SO_FAR = {
+    True: mark("This search was interrupted: {number} candidates so far. The same command goes on with it."),
+    False: mark("This search is not finished: {number} candidates so far. The same command goes on with it."),
+}
 
 
 def lede(record: SearchRecord) -> str:
     """How much was searched, for what, within which limits."""
-    goals = ", ".join(objective_text(one) for one in record.objectives) or "nothing"
-    limits = ", ".join(brief(one.written) for one in record.constraints)
-    finalists = sum(trial.stage == "finalist" for trial in record.trials)
-    return (
-        f"{plural(len(record.trials), 'candidate')} on {plural(len(record.boards), 'board')}, "
-        f"{plural(finalists, 'finalist')}. Wanted: {goals}. {f'Limits: {limits}.' if limits else 'No limit was set.'}"
-    )
+    known = {
+        "candidates": plural(len(record.trials), "candidate"),
+        "boards": plural(len(record.boards), "board"),
+        "finalists": plural(sum(trial.stage == "finalist" for trial in record.trials), "finalist"),
+        "goals": listed(objective_text(one) for one in record.objectives) or tr("nothing"),
+    }
+    if not record.constraints:
+        return tr("{candidates} on {boards}, {finalists}. Wanted: {goals}. No limit was set.", **known)
+    limits = listed(brief(one.written) for one in record.constraints)
+    text = mark("{candidates} on {boards}, {finalists}. Wanted: {goals}. Limits: {limits}.")
+    return tr(text, **known, limits=limits)

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .language import mark, tr
 from .searchdropped import STAGES
 from .searchfronts import time_text
 from .searchgoals import cost_metric, figure, several_models
+from .searchreasons import reason_text
 from .searchrecord import SearchBoard, SearchMeasure, SearchRecord, SearchTrial
-from .searchwords import METRICS, amount, brief, parameter_text, shown
+from .searchwords import amount, brief, parameter_text, quantity, repeats, shown
 from .units import MINUS, NARROW, NOT_MEASURED, signed_points
 
 MOST_ROWS = 1000
-_STAGE_WORDS = {"proposed": "proposed", "host": "this machine", "board": "board", "finalist": "finalist"}
+_STAGE_WORDS = {
+    "proposed": mark("proposed"),
+    "host": mark("this machine"),
+    "board": mark("board"),
+    "finalist": mark("finalist"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +107,9 @@ def _row(record: SearchRecord, trial: SearchTrial, *, several: bool) -> SearchRo
         model=brief(trial.model, 40) if several else "",
         recipe=brief(trial.recipe),
         parameters=brief(parameter_text(trial), 160),
-        stage=_STAGE_WORDS[trial.stage],
+        stage=tr(_STAGE_WORDS[trial.stage]),
         stage_key=list(STAGES).index(trial.stage) + (trial.rung or 0) / 100,
-        rung="" if trial.rung is None else f"rung {trial.rung}",
+        rung="" if trial.rung is None else tr("rung {number}", number=trial.rung),
         why=_why(record, trial),
         accuracy=_plain("accuracy", trial.host_accuracy),
         change=_change(trial),
@@ -114,12 +121,14 @@ def _row(record: SearchRecord, trial: SearchTrial, *, several: bool) -> SearchRo
 def _why(record: SearchRecord, trial: SearchTrial) -> str:
     """What became of it: the sentence of the record, or what there is instead of one."""
     if trial.dropped is not None:
-        return brief(trial.dropped, 240)
+        return brief(reason_text(trial.dropped), 240)
     if trial.stage == "finalist":
-        return "on the front"
+        return tr("on the front")
     if trial.stage == "proposed":
-        return "not judged yet"
-    return "waits for more effort" if record.state != "finished" else "not dropped; no more effort was spent on it"
+        return tr("not judged yet")
+    if record.state != "finished":
+        return tr("waits for more effort")
+    return tr("not dropped; no more effort was spent on it")
 
 
 def _board_table(record: SearchRecord, board: SearchBoard, trials: Sequence[SearchTrial]) -> BoardTable:
@@ -129,7 +138,7 @@ def _board_table(record: SearchRecord, board: SearchBoard, trials: Sequence[Sear
         for trial in trials
         if trial.same_as is None and (figure(trial, board.name, metric) or board.name in trial.predicted)
     ]
-    return BoardTable(board=brief(board.name, 40), emulated=board.emulated, metric=METRICS[metric], rows=tuple(rows))
+    return BoardTable(board=brief(board.name, 40), emulated=board.emulated, metric=quantity(metric), rows=tuple(rows))
 
 
 def _board_row(record: SearchRecord, trial: SearchTrial, board: SearchBoard, metric: str) -> BoardRow:
@@ -142,19 +151,17 @@ def _board_row(record: SearchRecord, trial: SearchTrial, board: SearchBoard, met
         taken=record.chosen.get(board.name) == trial.number,
         cost=_missing() if found is None else _measured(found),
         memory=_plain("memory", None if memory is None else memory.value),
-        foretold=Cell(text="not foretold") if foretold is None else _foretold(metric, foretold),
+        foretold=Cell(text=tr("not foretold")) if foretold is None else _foretold(metric, foretold),
         error=_error(foretold, found),
-        board_time=Cell(text="none") if spent_s is None else Cell(text=time_text(spent_s), key=spent_s),
+        board_time=Cell(text=tr("none")) if spent_s is None else Cell(text=time_text(spent_s), key=spent_s),
     )
 
 
 def _measured(one: SearchMeasure) -> Cell:
     found = shown(one.metric, one.value, one.ci_low, one.ci_high)
-    unit = "process" if one.metric == "instructions" else "block"
-    many = f"{one.blocks} {unit}{'' if one.blocks == 1 else 'es' if unit == 'process' else 's'}"
     if found is None:
-        return Cell(text=amount(one.metric, one.value), small=(many,), key=one.value)
-    return Cell(text=found.text, small=(found.interval or "no interval", many), key=one.value)
+        return Cell(text=amount(one.metric, one.value), small=(repeats(one),), key=one.value)
+    return Cell(text=found.text, small=(found.interval or tr("no interval"), repeats(one)), key=one.value)
 
 
 def _foretold(metric: str, value: float) -> Cell:
@@ -165,7 +172,7 @@ def _foretold(metric: str, value: float) -> Cell:
 def _error(foretold: float | None, measured: SearchMeasure | None) -> Cell:
     """How far a forecast was off, with its sign; sorted by its size."""
     if foretold is None or measured is None:
-        return Cell(text="not told")
+        return Cell(text=tr("not told"))
     off = foretold / measured.value - 1
     return Cell(text=f"{'+' if off >= 0 else MINUS}{abs(100 * off):.1f}{NARROW}%", key=abs(off))
 
@@ -176,7 +183,8 @@ def _change(trial: SearchTrial) -> Cell:
         return _missing()
     small: tuple[str, ...] = ()
     if trial.drop_low_pp is not None and trial.drop_high_pp is not None:
-        small = (f"{signed_points(-trial.drop_high_pp / 100)} to {signed_points(-trial.drop_low_pp / 100)}",)
+        low, high = signed_points(-trial.drop_high_pp / 100), signed_points(-trial.drop_low_pp / 100)
+        small = (tr("{low} to {high}", low=low, high=high),)
     return Cell(text=signed_points(-trial.drop_pp / 100), small=small, key=-trial.drop_pp)
 
 
@@ -185,4 +193,4 @@ def _plain(metric: str, value: float | None) -> Cell:
 
 
 def _missing() -> Cell:
-    return Cell(text=NOT_MEASURED)
+    return Cell(text=tr(NOT_MEASURED))

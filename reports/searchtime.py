@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .language import plural
+from .language import plural, tr
 from .searchfronts import time_text
 from .searchrecord import SearchBoard, SearchRecord
 from .searchwords import brief
@@ -39,12 +39,12 @@ def _row(record: SearchRecord, board: SearchBoard) -> TimeRow:
     made = sum(t.artifact_bytes is not None and t.same_as is None for t in record.trials)
     row = TimeRow(
         board=brief(board.name),
-        spent=time_text(spent_s) if times else NOT_MEASURED,
+        spent=time_text(spent_s) if times else tr(NOT_MEASURED),
         candidates=len(times),
-        full_effort=NOT_MEASURED,
-        estimate="not told",
-        saved="not told",
-        how="no round at full effort was timed, so there is nothing to estimate from",
+        full_effort=tr(NOT_MEASURED),
+        estimate=tr("not told"),
+        saved=tr("not told"),
+        how=tr("no round at full effort was timed, so there is nothing to estimate from"),
     )
     if each_s is None or not times:
         return row
@@ -56,8 +56,12 @@ def _row(record: SearchRecord, board: SearchBoard) -> TimeRow:
         full_effort=time_text(each_s),
         estimate=time_text(all_s),
         saved=f"{all_s / spent_s:.1f} ×",
-        how=f"estimate: {plural(made, 'different file')}, each at the mean time of a candidate in "
-        f"{plural(rounds, 'round')} at full effort, its share of the baseline included",
+        how=tr(
+            "estimate: {files}, each at the mean time of a candidate in {rounds} at full effort, its share of the "
+            "baseline included",
+            files=plural(made, "different file"),
+            rounds=plural(rounds, "round"),
+        ),
     )
 
 
@@ -93,17 +97,22 @@ def error_rows(record: SearchRecord) -> tuple[ErrorRow, ...]:
         if one is not None:
             errors = foretold_errors(record, board.name, one.metric)
             middle = sorted(errors)[len(errors) // 2] if errors else None
-            told = "none yet" if middle is None else f"{100 * middle:.0f} % (median of {len(errors)})"
             rows.append(
                 ErrorRow(
                     board=brief(board.name),
                     candidates=one.candidates,
                     median=f"{one.median_pct:.0f} %",
                     worst=f"{one.worst_pct:.0f} %",
-                    foretold=told,
+                    foretold=_foretold(middle, len(errors)),
                 )
             )
     return tuple(rows)
+
+
+def _foretold(middle: float | None, number: int) -> str:
+    if middle is None:
+        return tr("none yet")
+    return tr("{error} (median of {number})", error=f"{100 * middle:.0f} %", number=number)
 
 
 def foretold_errors(record: SearchRecord, board: str, metric: str) -> list[float]:

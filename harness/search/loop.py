@@ -153,7 +153,8 @@ class Search:
         """Measure a round that was written down, on those of its boards that the plan still has."""
         candidates = tuple(self._candidate(self.known.states[number]) for number in entry["trials"])
         effort = {board: blocks for board, blocks in entry["effort"].items() if board in self.known.rules.boards}
-        asked = Round(number=entry["number"], effort=effort, candidates=candidates)
+        memory = self._spec.looks_at("memory") or entry["rung"] == len(self._spec.effort) - 1
+        asked = Round(number=entry["number"], effort=effort, candidates=candidates, memory=memory)
         seconds: dict[str, float] = {}
         if effort:
             self._telling.round(asked, entry["rung"])

@@ -91,11 +91,15 @@ class OnBoard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """What is to be measured together. `number` and `boards` are in the order of the search; efforts are by board."""
+    """What is to be measured together. `number` and `boards` are in the order of the search; efforts are by board.
+
+    `memory`: whether the memory is read too, for which a process is needed.
+    """
 
     number: int
     effort: Mapping[str, int]
     candidates: tuple[Candidate, ...]
+    memory: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

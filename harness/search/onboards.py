@@ -119,10 +119,13 @@ class BoardMeasurer:
         counted = next((asked.effort[board.name] for board in boards if board.emulated), None)
         known = [recipe.name for recipe in plan.recipes]
         added = tuple(recipe for recipe in recipes if recipe.name not in known)
+        memory = plan.measuring.memory_processes if asked.memory else 0
         asks: dict[str, Any] = {"blocks": timed, "processes": counted}
         left_out = {"search", "blocks", "processes", "sustained", "stop_at_width_pct"}
         source: dict[str, Any] = {key: value for key, value in plan.source.items() if key not in left_out}
         source |= {key: value for key, value in asks.items() if value is not None}
+        if not asked.memory:
+            source["memory_processes"] = memory
         source |= {
             "name": name,
             "models": {model: plan.source["models"][model]},
@@ -140,7 +143,9 @@ class BoardMeasurer:
             recipes=(*plan.recipes, *added),
             boards=boards,
             shortlist=(plan.baseline,),
-            measuring=replace(plan.measuring, operators=False, counters=False, sustained=False),
+            measuring=replace(
+                plan.measuring, operators=False, counters=False, sustained=False, memory_processes=memory
+            ),
             stop_at_width_pct=None,
             pools={},
             search=None,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...compression.cache import write_atomically
+from ...reports.language import Language
 from ...reports.searchrecord import (
     Confirmation,
     PredictorError,
@@ -33,11 +34,11 @@ def write_record(record: SearchRecord, home: Home) -> Path:
     return path
 
 
-def write_page(record: SearchRecord, path: Path) -> Path:
+def write_page(record: SearchRecord, path: Path, language: Language = Language.ENGLISH) -> Path:
     """Render the report of a search and put it in place in one step; returns its absolute path."""
     from ...reports.searchpage import render_search
 
-    return write_text(path, render_search(record))
+    return write_text(path, render_search(record, language))
 
 
 def page_path(home: Home, search_id: str) -> Path:

@@ -23,21 +23,23 @@ Blocks = Mapping[str, tuple[float, ...]]  # metric -> its value in each block; o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableBoard:
-    """What one board gave of one candidate. A block took `block_s`, the rest of its cell `once_s`."""
+    """What one board gave of one candidate. A block took `block_s`, the rest of its cell `once_s`, of which `memory_s`
+    was for the process that told its memory."""
 
     state: str = OK
     reason: str | None = None
     metrics: Blocks = field(default_factory=dict[str, tuple[float, ...]])
     block_s: float = 0.0
     once_s: float = 0.0
+    memory_s: float = 0.0
 
     def blocks(self, effort: int) -> int:
         """How many blocks of those asked for the table has."""
         return min(effort, max((len(values) for values in self.metrics.values()), default=0))
 
-    def spent_s(self, effort: int) -> float:
-        """The time that so many blocks took, those that the table lacks apart."""
-        return self.once_s + self.block_s * self.blocks(effort)
+    def spent_s(self, effort: int, *, memory: bool = True) -> float:
+        """The time that so many blocks took, those that the table lacks apart, with or without what told the memory."""
+        return self.once_s - (0.0 if memory else self.memory_s) + self.block_s * self.blocks(effort)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,26 +87,30 @@ class TableMeasurer:
         for board, effort in asked.effort.items():
             for model in dict.fromkeys(candidate.model for candidate in asked.candidates):
                 base = self._table.entries[model, self._table.baseline].boards[board]
-                baselines[model, board] = _figures(base, base, effort)
+                baselines[model, board] = _figures(base, base, asked, board)
                 mine = [candidate for candidate in asked.candidates if candidate.model == model]
                 opening_s = self._table.opening_s.get(board, 0.0)
-                shared_s = (opening_s + base.spent_s(effort) + base.block_s * base.blocks(effort)) / len(mine)
+                shared_s = (
+                    opening_s + base.spent_s(effort, memory=asked.memory) + base.block_s * base.blocks(effort)
+                ) / len(mine)
                 for candidate in mine:
                     one = self._table.entries[model, candidate.recipe.name].boards[board]
                     found[candidate.number, board] = OnBoard(
                         state=one.state,
                         reason=one.reason,
-                        figures=_figures(one, base, effort) if one.state == OK else (),
+                        figures=_figures(one, base, asked, board) if one.state == OK else (),
                         effort=effort,
                         run_id=run_id,
-                        board_time_s=shared_s + one.spent_s(effort),
+                        board_time_s=shared_s + one.spent_s(effort, memory=asked.memory),
                     )
         return RoundResult(found=found, baselines=baselines)
 
 
-def _figures(one: TableBoard, base: TableBoard, effort: int) -> tuple[Figure, ...]:
+def _figures(one: TableBoard, base: TableBoard, asked: Round, board: str) -> tuple[Figure, ...]:
     return tuple(
-        _figure(metric, values, base.metrics.get(metric, ()), effort) for metric, values in one.metrics.items()
+        _figure(metric, values, base.metrics.get(metric, ()), asked.effort[board])
+        for metric, values in one.metrics.items()
+        if asked.memory or metric != "memory"
     )
 
 

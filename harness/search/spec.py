@@ -49,3 +49,7 @@ class SearchSpec:
         if not emulated:
             return self.effort[rung]
         return self.processes if rung == len(self.effort) - 1 else 1
+
+    def looks_at(self, metric: str) -> bool:
+        """Whether an objective or a limit is about it: what is not is measured of finalists only."""
+        return any(one.metric == metric for one in (*self.objectives, *self.limits))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...reports.language import Language
 from ...reports.record import RunRecord
 from ...targets.board import Board
 from ..assemble import assemble
@@ -44,7 +45,7 @@ class BoardLostError(HarnessError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
-    """What all steps share. `folder` is where data and plans of this ship lie."""
+    """What all steps share. `folder` is where data and plans of this ship lie, `language` that of the reports."""
 
     request: Request
     folder: Path
@@ -53,6 +54,7 @@ class Shop:
     progress: Progress
     command: str
     tell: Callable[[Event], None] = lambda _: None
+    language: Language = Language.ENGLISH
 
 
 def written_plan(shop: Shop, data: Mapping[str, Any], name: str, verb: str) -> Plan:
@@ -101,7 +103,15 @@ def confirm(shop: Shop, plan: Plan, board: Board) -> RunRecord:
     if known is not None:
         shop.progress.say(f"{board.name}: confirmed already, in run {known.run_id}")
         return known
-    result = run_plan(plan, shop.home, new=False, command=shop.command, progress=shop.progress, tell=shop.tell)
+    result = run_plan(
+        plan,
+        shop.home,
+        new=False,
+        command=shop.command,
+        progress=shop.progress,
+        tell=shop.tell,
+        language=shop.language,
+    )
     if result.record.state in ("interrupted", "cancelled"):
         raise Interrupted("stopped; what was measured is kept")
     if result.record.state != "finished":

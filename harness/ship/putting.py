@@ -11,6 +11,7 @@ from typing import Any
 from ...compression.cache import read_whole
 from ...compression.recipe import step_parameters
 from ...reports.gaps import not_measured
+from ...reports.language import Language
 from ...reports.pick import Choice, choices
 from ...reports.record import Outcome, RunRecord
 from ...reports.searchrecord import SearchRecord, SearchTrial
@@ -35,7 +36,10 @@ _LONGEST_FILE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a board's card says beside the confirmation. `data` are the facts of the three parts."""
+    """What a board's card says beside the confirmation. `data` are the facts of the three parts.
+
+    `language` is that of the report; the card is in English.
+    """
 
     request: Request
     home: Home
@@ -47,6 +51,7 @@ class Context:
     data: Mapping[str, Any]
     command: str
     target: Path
+    language: Language = Language.ENGLISH
 
 
 def put(context: Context, record: RunRecord) -> BoardOutcome:
@@ -76,7 +81,7 @@ def put(context: Context, record: RunRecord) -> BoardOutcome:
             warnings=[*(why if any(one.unknown for one in tried) else []), *left_behind(context.target, board)],
         )
     shipped = _shipped(context, summary, choice, choice.chosen)
-    folder = replace_folder(board_folder(context.target, board), _files(record, shipped))
+    folder = replace_folder(board_folder(context.target, board), _files(record, shipped, context.language))
     return BoardOutcome(
         board=board,
         state=SHIPPED,
@@ -92,7 +97,7 @@ def put(context: Context, record: RunRecord) -> BoardOutcome:
     )
 
 
-def _files(record: RunRecord, shipped: Shipped) -> dict[str, bytes]:
+def _files(record: RunRecord, shipped: Shipped, language: Language) -> dict[str, bytes]:
     from ...reports.page import render
 
     facts = _artifact(shipped.cell)
@@ -108,7 +113,7 @@ def _files(record: RunRecord, shipped: Shipped) -> dict[str, bytes]:
         "settings.yaml": _settings_yaml(shipped).encode(),
         CARD: (json.dumps(found, indent=2, ensure_ascii=False) + "\n").encode(),
         "MODEL_CARD.md": card_text(found).encode(),
-        "report.html": render(record, None).encode(),
+        "report.html": render(record, language=language).encode(),
     }
 
 

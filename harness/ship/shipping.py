@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...compression.cache import write_atomically
+from ...reports.language import Language
 from ...reports.searchrecord import SearchRecord, SearchTrial
 from ...targets.board import Board
 from ..errors import HarnessError
@@ -60,8 +61,11 @@ def ship_model(
     command: str,
     progress: Progress,
     tell: Callable[[Event], None] = lambda _: None,
+    language: Language = Language.ENGLISH,
 ) -> ShipResult:
     """Find and confirm what goes on each board, and write `target/BOARD/` for those where something keeps the budget.
+
+    The page of the search and the reports of the confirmations are in `language`, the cards in English.
 
     Raises PlanError, ModelError, InventoryError before anything is measured where what is asked cannot be.
     """
@@ -69,7 +73,16 @@ def ship_model(
     for board in request.boards:
         refuse_foreign(board_folder(target, board.name))
     folder = home.folder / "ship" / request.ship_id
-    shop = Shop(request=request, folder=folder, known=known, home=home, progress=progress, command=command, tell=tell)
+    shop = Shop(
+        request=request,
+        folder=folder,
+        known=known,
+        home=home,
+        progress=progress,
+        command=command,
+        tell=tell,
+        language=language,
+    )
     with only_one(folder / "lock", request.ship_id, doing="wait until it has ended"):
         data = _write_parts(request, folder, progress)
         plan = written_plan(shop, search_plan_data(request, folder), "search", "search")
@@ -86,7 +99,7 @@ def ship_model(
         outcomes = tuple(_on_board(shop, board, plan, found.record, data, target) for board in request.boards)
         record = replace(found.record, confirmations=tuple(c for one in outcomes for c in one.confirmations))
         write_record(record, home)
-        write_page(record, page_path(home, record.search_id))
+        write_page(record, page_path(home, record.search_id), language)
     return ShipResult(
         ship_id=request.ship_id,
         outcomes=outcomes,
@@ -153,6 +166,7 @@ def _on_board(
             data=data,
             command=shop.command,
             target=target,
+            language=shop.language,
         ),
         confirmed,
     )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..console import emit, verb
 from ..pagelanguage import page_language
+
+if TYPE_CHECKING:
+    from ...reports.language import Language
 
 
 @click.command()
@@ -19,8 +23,7 @@ from ..pagelanguage import page_language
 def report(run: str, *, inventory: Path | None, output: Path | None, language: str, as_json: bool) -> None:
     """Write the report of a run as one HTML file.
 
-    RUN is the id of a run, the beginning of one, `latest` (the newest run), or the id of a search, whose page is
-    always in English.
+    RUN is the id of a run, the beginning of one, `latest` (the newest run), or the id of a search.
     """
     from ...reports.collecting import without_collection
     from ...reports.language import Language
@@ -32,13 +35,15 @@ def report(run: str, *, inventory: Path | None, output: Path | None, language: s
             home, record, earlier = open_report(run, inventory)
             path = write_report(record, output or home.report(record.run_id), earlier, Language(language))
     except NoSuchRunError as error:
-        search_id, path = _of_search(run, inventory, output, no_run=error)
+        search_id, path = _of_search(run, inventory, output, Language(language), no_run=error)
         _tell({"search": search_id}, path, as_json=as_json)
         return
     _tell({"run": record.run_id}, path, as_json=as_json)
 
 
-def _of_search(word: str, inventory: Path | None, output: Path | None, *, no_run: Exception) -> tuple[str, Path]:
+def _of_search(
+    word: str, inventory: Path | None, output: Path | None, language: Language, *, no_run: Exception
+) -> tuple[str, Path]:
     """The report of the search of that name; where there is none either, what was said of runs is said."""
     from ...targets.inventory import find_inventory
     from ..errors import NoSuchRunError
@@ -52,7 +57,7 @@ def _of_search(word: str, inventory: Path | None, output: Path | None, *, no_run
         record = None
     if record is None:
         raise no_run
-    return record.search_id, write_page(record, output or page_path(home, record.search_id))
+    return record.search_id, write_page(record, output or page_path(home, record.search_id), language)
 
 
 def _tell(what: dict[str, str], path: Path, *, as_json: bool) -> None:

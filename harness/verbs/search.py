@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..console import emit, verb
+from ..pagelanguage import page_language
 
 if TYPE_CHECKING:
     from ..search.searching import SearchResult
@@ -20,15 +21,24 @@ if TYPE_CHECKING:
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
 @click.option("--any-time", is_flag=True, help="Use boards outside their hours, too.")
 @click.option("--quiet", is_flag=True, help="No progress.")
+@page_language
 @verb
 def search(
-    plan: Path, *, trials: int | None, inventory: Path | None, any_time: bool, quiet: bool, as_json: bool
+    plan: Path,
+    *,
+    trials: int | None,
+    inventory: Path | None,
+    any_time: bool,
+    quiet: bool,
+    language: str,
+    as_json: bool,
 ) -> int:
     """Search for the best models on boards, as a plan's section `search` says.
 
     Candidates are proposed, made, judged on this machine and measured on the boards; what was measured decides what is
     proposed next. Called again with the same plan, it goes on: with more trials or boards in the plan, too.
     """
+    from ...reports.language import Language
     from ..home import find_home
     from ..log import open_log
     from ..plan import load_plan
@@ -47,7 +57,7 @@ def search(
         for remark in loaded.remarks:
             progress.say(remark)
         result = search_plan(loaded, home, command=command_again(), progress=progress, trials=trials)
-    page = write_page(result.record, page_path(home, result.record.search_id))
+    page = write_page(result.record, page_path(home, result.record.search_id), Language(language))
     _show(result, page, as_json=as_json)
     return result.exit_code
 

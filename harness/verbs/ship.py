@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..console import emit, verb
+from ..pagelanguage import page_language
 
 if TYPE_CHECKING:
     from ..ship.shipping import ShipResult
@@ -58,8 +59,9 @@ if TYPE_CHECKING:
 @click.option("--inventory", type=click.Path(path_type=Path), help="An inventory file; by default the nearest one.")
 @click.option("--any-time", is_flag=True, help="Use boards outside their hours, too.")
 @click.option("--quiet", is_flag=True, help="No progress.")
+@page_language
 @verb
-def ship(model: Path, *, quiet: bool, any_time: bool, as_json: bool, **options: Any) -> int:
+def ship(model: Path, *, quiet: bool, any_time: bool, language: str, as_json: bool, **options: Any) -> int:
     """Find the file to ship on each board, and prove that it keeps the budget.
 
     A search over recipes without training chooses candidates by what the boards measure; the best settings of each
@@ -69,6 +71,7 @@ def ship(model: Path, *, quiet: bool, any_time: bool, as_json: bool, **options: 
 
     MODEL is an ONNX file that classifies. Called again with the same words, it goes on.
     """
+    from ...reports.language import Language
     from ..home import find_home
     from ..log import open_log
     from ..notify import teller
@@ -92,6 +95,7 @@ def ship(model: Path, *, quiet: bool, any_time: bool, as_json: bool, **options: 
             command=command_again(),
             progress=progress,
             tell=teller(known, progress.say),
+            language=Language(language),
         )
     _show(result, as_json=as_json)
     return result.exit_code

@@ -105,6 +105,11 @@ def test_what_is_stored_is_not_measured_again_and_only_what_a_board_can_have_is_
     assert (program.memory, program.profile, program.counters, program.sustained) == (True, False, False, False)
 
 
+def test_no_memory_process_is_asked_for_where_the_plan_wants_none() -> None:
+    assert not still_once(Measuring(memory_processes=0), "a", HERE, [], command=False).memory
+    assert not still_once(Measuring(memory_processes=0), "a", HERE, [], command=True).memory
+
+
 def test_a_process_that_is_sustained_may_take_its_limit_and_a_minute() -> None:
     assert process_limit_s(Measuring(sustained=True, sustained_limit_s=600), HERE, 300) == 660
     assert process_limit_s(Measuring(sustained=True, sustained_limit_s=100), HERE, 300) == 300

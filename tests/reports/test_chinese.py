@@ -17,9 +17,13 @@ from hilbench.reports.comparegate import Condition
 from hilbench.reports.comparepage import comparison_page
 from hilbench.reports.language import Language, looked_up, plural, speaking, spoken, tr
 from hilbench.reports.page import render
+from hilbench.reports.searchpage import render_search
+from hilbench.reports.searchreasons import reason_text
+from hilbench.reports.searchrecord import SearchRecord
 from hilbench.reports.trend import trend
 from hilbench.reports.trendpage import render_trend
 
+from . import searches
 from .series_of_runs import earlier, later, metered, nightly
 from .synthetic import A72, HOSTILE, MACHINE, PI, all_failed, mixed, run, without_data
 from .test_insides import looked_into
@@ -44,6 +48,24 @@ AS_IT_IS = ("script", "style", "pre", "code", "dt")  # code, and the paths of fa
 def compared(language: Language) -> str:
     first, second = metered(earlier([PI, A72]), "fp32", 0.01), metered(later([PI, A72], {"fp16": 1.06}), "fp32", 0.0109)
     return comparison_page(first, second, list(Condition), language=language)
+
+
+def several_models() -> SearchRecord:
+    """Candidates of two models, some with reasons of their own, and nothing that was confirmed where it was chosen."""
+    whole = searches.search()
+    first = whole.confirmations[0]
+    trials = tuple(
+        replace(
+            trial,
+            model=("digits", "letters")[trial.number % 2],
+            dropped=RECORDED[1] if trial.dropped and trial.number % 3 == 0 else trial.dropped,
+            drop_pp=0.0 if trial.number % 4 == 0 else trial.drop_pp,
+        )
+        for trial in whole.trials
+    )
+    return replace(
+        whole, trials=trials, confirmations=(replace(first, trial=first.trial + 1), replace(first, measures=()))
+    )
 
 
 PAGES: dict[str, Page] = {
@@ -71,6 +93,14 @@ PAGES: dict[str, Page] = {
     "trend": lambda language: render_trend(
         trend("demo", nightly([PI, A72], runs=20, upgrade_at=9, slower_at=15)), language
     ),
+    "search": lambda language: render_search(searches.search(), language),
+    "search_interrupted": lambda language: render_search(searches.interrupted(), language),
+    "search_no_trials": lambda language: render_search(searches.no_trials(), language),
+    "search_all_dropped": lambda language: render_search(searches.all_dropped(), language),
+    "search_one_board": lambda language: render_search(searches.one_board(), language),
+    "search_no_boards": lambda language: render_search(searches.search(boards=()), language),
+    "search_without_rounds": lambda language: render_search(searches.without_rounds(), language),
+    "search_several_models": lambda language: render_search(several_models(), language),
 }
 
 
@@ -114,11 +144,43 @@ def test_no_english_sentence_is_left_in_a_chinese_page(name: str) -> None:
     assert english(PAGES[name](Language.CHINESE)) == []
 
 
-def test_english_sentences_would_be_found() -> None:
-    assert len(english(PAGES["run"](Language.ENGLISH))) > 100
+@pytest.mark.parametrize("name", ["run", "search"])
+def test_english_sentences_would_be_found(name: str) -> None:
+    assert len(english(PAGES[name](Language.ENGLISH))) > 100
 
 
-@pytest.mark.parametrize("name", ["mixed", "compare", "trend"])
+def test_a_hostile_search_is_as_closed_and_as_escaped_in_chinese() -> None:
+    page = render_search(searches.hostile(), Language.CHINESE)
+    outline = Outline()
+    outline.feed(page)
+    outline.close()
+    assert (outline.errors, outline.open) == ([], [])
+    assert HOSTILE not in page
+    assert not set("\u202e\u2066\x00") & set(page)
+
+
+def test_why_the_search_went_no_further_with_a_candidate_is_said_in_chinese() -> None:
+    sentences = {
+        "412 kB is over the limit size <= 400kB": "412 kB 超出限制 size <= 400kB",
+        "0.5 kB is over the limit size <= 400B": "0.5 kB 超出限制 size <= 400B",
+        "drop 1.20 pp is over the limit accuracy drop <= 1pp": "准确率损失 1.20 pp 超出限制 accuracy drop <= 1pp",
+        "p95 3.2 ms on pi on 5 is over the limit p95 <= 3ms": "pi on 5 上的p95 延迟 3.2 ms 超出限制 p95 <= 3ms",
+        "instructions 4.8 M instructions on a72 is over the limit instructions <= 4M": (
+            "a72 上的指令数 4.8 M 条指令 超出限制 instructions <= 4M"
+        ),
+        "loses at least 1.02 pp, over the limit accuracy drop <= 1pp": (
+            "至少损失 1.02 pp，超出限制 accuracy drop <= 1pp"
+        ),
+        "the same file as trial 7, whose figures it takes": "与试验 7 的文件相同，沿用其数据",
+        RECORDED[1]: RECORDED[1],
+        f"{RECORDED[1]}: memory 3 MiB is over the limit x": f"{RECORDED[1]}: memory 3 MiB is over the limit x",
+    }
+    assert [reason_text(sentence) for sentence in sentences] == list(sentences)
+    with speaking(Language.CHINESE):
+        assert {sentence: reason_text(sentence) for sentence in sentences} == sentences
+
+
+@pytest.mark.parametrize("name", ["mixed", "compare", "trend", "search"])
 def test_a_chinese_page_is_whole_closed_and_the_same_each_time(name: str) -> None:
     page = PAGES[name](Language.CHINESE)
     assert page == PAGES[name](Language.CHINESE)
@@ -133,7 +195,7 @@ def test_a_chinese_page_is_whole_closed_and_the_same_each_time(name: str) -> Non
             assert digest in page.replace("&#43;", "+")
 
 
-@pytest.mark.parametrize("name", ["run", "looked_into", "compare"])
+@pytest.mark.parametrize("name", ["run", "looked_into", "compare", "search", "search_one_board"])
 def test_the_figures_are_those_of_the_english_page(name: str) -> None:
     def figures(language: Language) -> Counter[str]:
         bodies = re.findall(r"<tbody>(.*?)</tbody>", PAGES[name](language), re.DOTALL)

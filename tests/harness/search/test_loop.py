@@ -231,6 +231,30 @@ def test_a_table_is_kept_and_read_again(tmp_path: Path) -> None:
     assert TableMeasurer(kept).measure(asked) == TableMeasurer(TABLE).measure(asked)
 
 
+@pytest.mark.parametrize(("limits", "looked_at"), [((), False), (("memory <= 64MiB",), True)])
+def test_memory_is_read_at_once_where_it_is_looked_at_and_of_finalists_else(
+    limits: tuple[str, ...], looked_at: bool, tmp_path: Path
+) -> None:
+    watched = Watched()
+    spec = replace(with_trials(12), limits=parse_limits(limits, BOARDS))
+    searching(tmp_path / "s.sqlite", spec, measurer=watched).run()
+    last = SPEC.effort[-1]
+    read = {(one.effort["pi"] == last, one.memory) for one in watched.rounds}
+    assert read == {(False, looked_at), (True, True)}
+
+
+def test_a_round_without_memory_tells_none_and_spares_its_time(tmp_path: Path) -> None:
+    recipe = SPACE.templates[1].recipe({})
+    known = TABLE.entries["net", recipe.name]
+    told = replace(known.boards["pi"], memory_s=1.5, once_s=known.boards["pi"].once_s + 1.5)
+    table = replace(TABLE, entries={**TABLE.entries, ("net", recipe.name): replace(known, boards={"pi": told})})
+    asked = Round(number=0, effort={"pi": 4}, candidates=(Candidate(number=0, model="net", recipe=recipe),))
+    whole = TableMeasurer(table).measure(asked).found[0, "pi"]
+    cheap = TableMeasurer(table).measure(replace(asked, memory=False)).found[0, "pi"]
+    assert whole.board_time_s - cheap.board_time_s == pytest.approx(1.5)
+    assert cheap.figure("memory") is None
+
+
 def test_a_packed_table_is_read_too_and_board_time_is_what_was_measured(tmp_path: Path) -> None:
     opened = replace(TABLE, opening_s={"pi": 5.0})
     write_table(opened, tmp_path / "table.json.gz")

@@ -9,12 +9,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from hilbench.harness.home import Home
+from hilbench.harness.search import searching as searching_module
 from hilbench.harness.search.build import About, search_record
 from hilbench.harness.search.importance import LEAST_TRIALS, importances
 from hilbench.harness.search.loop import Search
 from hilbench.harness.search.records import find_record, record_from, write_record
+from hilbench.harness.search.searching import SearchResult
 from hilbench.harness.verbs.report import report
+from hilbench.harness.verbs.search import search
+from hilbench.reports.language import Language, speaking
 from hilbench.reports.searchpage import render_search
+from hilbench.reports.searchreasons import reason_text
 from hilbench.reports.searchrecord import SearchImportance, SearchRecord
 
 from ...reports.searches import search as made_up
@@ -90,6 +95,34 @@ def test_a_record_is_read_as_it_was_written(done: Search, found: tuple[SearchImp
     assert record_from(json.loads(json.dumps(older))) == replace(made, rounds=(), importances=(), command="")
 
 
+def test_whatever_the_search_says_of_a_candidate_can_be_said_in_chinese(done: Search) -> None:
+    reasons = {trial.dropped for trial in record(done).trials if trial.dropped is not None}
+    assert {reason.split(":")[0].split(" trial ")[0] for reason in reasons} >= {"behind the front", "the same file as"}
+    assert any("over the limit" in reason for reason in reasons)
+    with speaking(Language.CHINESE):
+        assert [reason for reason in reasons if reason_text(reason) == reason] == []
+
+
+def test_search_writes_its_page_in_the_language_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(_: object, home: Home, **__: object) -> SearchResult:
+        return SearchResult(record=made_up(), path=write_record(made_up(), home), exit_code=0)
+
+    monkeypatch.setattr(searching_module, "search_plan", ended)
+    monkeypatch.setenv("HILBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    Path("m.onnx").touch()
+    Path("inventory.yaml").write_text("boards: {here: {connection: local}}\n")
+    Path("plan.yaml").write_text(
+        "name: lean\nmodels: {m: {file: m.onnx}}\nboards: [here]\n"
+        "search: {space: [fp16], objectives: [{metric: size}]}\n"
+    )
+    done = CliRunner().invoke(search, ["plan.yaml", "--lang", "zh", "--quiet", "--json"])
+    assert done.exit_code == 0, done.output
+    assert Path(json.loads(done.stdout)["report"]).read_text() == render_search(made_up(), Language.CHINESE)
+
+
 def test_report_writes_the_page_of_a_search_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HILBENCH_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -104,6 +137,9 @@ def test_report_writes_the_page_of_a_search_by_its_id(tmp_path: Path, monkeypatc
         "report": str(tmp_path / "searches/lean-1a2b3c4d.html"),
     }
     assert Path(told["report"]).read_text() == render_search(find_record(home, "latest"))
+    chinese = CliRunner().invoke(report, ["lean-1a", "--lang", "zh"])
+    assert chinese.exit_code == 0, chinese.output
+    assert Path(chinese.stdout.strip()).read_text() == render_search(find_record(home, "latest"), Language.CHINESE)
     absent = CliRunner().invoke(report, ["nothing"])
     assert absent.exit_code == 2
     assert "there is no run" in absent.output

@@ -23,6 +23,7 @@ from hilbench.harness.ship.request import Asked, read_request
 from hilbench.harness.ship.shipping import ShipResult, ship_model
 from hilbench.harness.store import Store
 from hilbench.reports.export import export_json
+from hilbench.reports.language import Language
 from hilbench.reports.page import render
 from hilbench.targets.errors import InventoryError
 from onnx import TensorProto, helper, numpy_helper, save
@@ -98,6 +99,7 @@ def asked(lab: Path, *budget: str, **more: Any) -> Asked:
 
 
 def shipped(lab: Path, *budget: str, **more: Any) -> ShipResult:
+    language = more.pop("language", Language.ENGLISH)
     return ship_model(
         asked(lab, *budget, **more),
         Boards(lab / "inventory.yaml"),
@@ -105,6 +107,7 @@ def shipped(lab: Path, *budget: str, **more: Any) -> ShipResult:
         target=lab / "ship",
         command="hilbench ship m.onnx",
         progress=Progress(quiet=True),
+        language=language,
     )
 
 
@@ -164,6 +167,16 @@ def test_called_again_it_measures_nothing_and_writes_the_same(lab: Path) -> None
     assert shipped(lab).exit_code == 0
     assert runs(lab) == before
     assert {path.name: path.read_bytes() for path in (lab / "ship" / "here").iterdir()} == files
+
+
+def test_in_chinese_only_the_reports_are_other_files(lab: Path) -> None:
+    before, files = runs(lab), {path.name: path.read_bytes() for path in (lab / "ship" / "here").iterdir()}
+    search = shipped(lab, language=Language.CHINESE).search.search_id
+    assert runs(lab) == before
+    now = {path.name: path.read_bytes() for path in (lab / "ship" / "here").iterdir()}
+    assert [name for name, content in now.items() if content != files[name]] == ["report.html"]
+    for page in (lab / "ship/here/report.html", lab / f".hilbench/searches/{search}.html"):
+        assert '<html lang="zh-Hans">' in page.read_text()
 
 
 def test_an_impossible_budget_tells_the_nearest_miss_of_each_limit(lab: Path) -> None:
