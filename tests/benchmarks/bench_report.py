@@ -60,6 +60,22 @@ def rendered(run: object, make: Callable[..., str]) -> tuple[str, float, float]:
     return html, median(clock), median(processor)
 
 
+def test_a_report_of_20_boards_comes_out_of_the_store_in_two_seconds(tmp_path: Path) -> None:
+    """Read, put together and rendered: all trials of 1,000 cells, their files and the facts of their boards.
+
+    It comes first, as a process that `hilbench report` starts has a heap that nothing was in before.
+    """
+    store = Store.open(f"sqlite:///{tmp_path}/runs.sqlite")
+    run_id = stored(store, large(20, 50))
+    html, clock_s, processor_s = rendered(run_id, lambda name: page_from(store, name))
+    store.close()
+    sys.stdout.write(
+        f"\n20 x 50 from the store: {clock_s:.2f} s ({processor_s:.2f} s of processor), {len(html) / 1e6:.2f} million "
+        f"characters (medians of {TIMES})\n"
+    )
+    assert processor_s < LONGEST_RENDER_S
+
+
 @pytest.mark.parametrize(("boards", "candidates"), [(5, 50), (10, 50), (20, 50)])
 def test_cost_of_a_report(boards: int, candidates: int, tmp_path: Path) -> None:
     html, clock_s, processor_s = rendered(large(boards, candidates), render)
@@ -71,6 +87,8 @@ def test_cost_of_a_report(boards: int, candidates: int, tmp_path: Path) -> None:
         f"({processor_s:.2f} s of processor), first paint {paint_ms:.0f} ms, sort {sort_ms:.0f} ms, "
         f"board switch {switch_ms:.0f} ms (medians of {TIMES})\n"
     )
+    if boards < 20:
+        return  # shown beside, as the cost shall grow with the cells and no faster
     assert path.stat().st_size < MOST_BYTES
     assert processor_s < LONGEST_RENDER_S
     assert paint_ms < LONGEST_PAINT_MS
@@ -95,19 +113,6 @@ def in_browser(path: Path) -> tuple[float, float, float]:
             page.close()
         browser.close()
     return median(paints), median(sorts), median(switches)
-
-
-def test_a_report_of_20_boards_comes_out_of_the_store_in_two_seconds(tmp_path: Path) -> None:
-    """Read, put together and rendered: all trials of 1,000 cells, their files and the facts of their boards."""
-    store = Store.open(f"sqlite:///{tmp_path}/runs.sqlite")
-    run_id = stored(store, large(20, 50))
-    html, clock_s, processor_s = rendered(run_id, lambda name: page_from(store, name))
-    store.close()
-    sys.stdout.write(
-        f"\n20 x 50 from the store: {clock_s:.2f} s ({processor_s:.2f} s of processor), {len(html) / 1e6:.2f} million "
-        f"characters (medians of {TIMES})\n"
-    )
-    assert processor_s < LONGEST_RENDER_S
 
 
 def page_from(store: Store, run_id: str) -> str:
