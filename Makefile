@@ -19,7 +19,7 @@ demo-lean:
 demo-ship:
 	@sh scripts/setup.sh ship
 	@.venv/bin/hilbench ship models/digits/digits.onnx --data models/digits/digits-test.npz \
-	  --boards emulated-a76 --boards this-machine --trials 6 --finalists 2 --licence Apache-2.0 \
+	  --boards emulated-a76 --boards this-machine --trials 4 --finalists 2 --licence Apache-2.0 \
 	  --budget "drop<=1pp" --budget "instructions<=2.2M on emulated-a76, size<=400kB on emulated-a76" \
 	  --budget "p95<=30ms on this-machine, memory<=96MiB on this-machine"
 

@@ -55,7 +55,7 @@ class Plan:
     ones (None = the protocol's), `stop_at_width_pct` the width of the intervals at which it may end earlier; `lines`
     says where keys stand in the file that only the cells can tell wrong.
     `pools` maps a board that `any:K` chose to the others of its kind, which may take its place; `remarks` are sentences
-    for the user about the choice of boards.
+    for the user about the choice of boards. `control`: whether each board gets an A/A control.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Plan:
     remarks: tuple[str, ...] = ()
     measuring: Measuring = USUAL
     search: SearchSpec | None = None
+    control: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,7 @@ def expand(plan: Plan, formats: Mapping[str, str]) -> tuple[Cell, ...]:
         ]
         ready = {cell.recipe: i for i, cell in reversed(list(enumerate(mine))) if cell.skip is None}
         subject = ready.get(plan.baseline, ready.get(stand_in(plan) or ""))
-        if subject is not None:
+        if subject is not None and plan.control:
             mine[subject] = replace(mine[subject], twin=True)
         cells += mine
     return tuple(cells)

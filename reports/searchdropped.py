@@ -62,6 +62,8 @@ def reason_kind(sentence: str, constraints: Sequence[SearchConstraint]) -> str:
         certain = "not by more than" not in sentence
         unsure = mark("behind the front, though not by more than the intervals")
         return tr("behind the front") if certain else tr(unsure)
+    if sentence.startswith("no more effort"):
+        return tr("no more effort, as one that was measured with all blocks may be as good in every objective")
     if sentence.startswith("the same file as trial"):
         return tr("the same file to the byte as an earlier candidate, so not measured again")
     return brief(reason_text(sentence), 200)

@@ -22,6 +22,7 @@ _SENTENCES = (
         "intervals"
     ),
     mark("behind the front: trial {number} is better in every objective that differs"),
+    mark("no more effort: trial {number}, measured with all blocks, may be as good in every objective"),
     mark("loses at least {figure}, over the limit {limit}"),
     mark("{metric} {figure} on {board} is over the limit {limit}"),
     mark("{metric} {figure} is over the limit {limit}"),

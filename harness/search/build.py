@@ -20,7 +20,7 @@ from ...reports.searchrecord import (
 )
 from ...targets.board import Board
 from .choosing import chosen_on
-from .front import clearly_dominates, dominates, front
+from .front import Scores, clearly_dominates, dominates, front, stands_for
 from .knowledge import Knowledge
 from .measurer import OK, Figure
 from .scoring import failure, feasible, first_broken, ruled_out
@@ -101,17 +101,28 @@ def _foretold(known: Knowledge, state: TrialState) -> str | None:
 
 
 def _behind(known: Knowledge, state: TrialState) -> str | None:
-    """Which trial is better in every objective: the lowest number of the front that is."""
+    """Which trial is better in every objective, or leaves no reason to measure it with more: the lowest number."""
     others = known.feasible_scores()
     mine = others.get(state.number)
     if mine is None:
         return None
     ahead = [n for n in sorted(front(others)) if dominates(others[n], mine)]
     if not ahead:
-        return None
+        return _stood_for(known, state, others)
     clearly = [n for n in ahead if clearly_dominates(others[n], mine)]
     certain = "" if clearly else ", though not by more than their intervals"
     return f"behind the front: trial {(clearly or ahead)[0]} is better in every objective that differs{certain}"
+
+
+def _stood_for(known: Knowledge, state: TrialState, others: Mapping[int, Scores]) -> str | None:
+    """Which finalist stands for one that is on the front by the figures of few blocks."""
+    if is_finalist(known, state):
+        return None
+    settled = (n for n in sorted(others) if n != state.number and is_finalist(known, known.states[n]))
+    number = next((n for n in settled if stands_for(others[n], others[state.number])), None)
+    if number is None:
+        return None
+    return f"no more effort: trial {number}, measured with all blocks, may be as good in every objective"
 
 
 def _trial(known: Knowledge, state: TrialState) -> SearchTrial:

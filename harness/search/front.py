@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,13 +59,24 @@ def near_front(scores: Mapping[int, Scores]) -> set[int]:
     return _unbeaten(scores, _table(scores, "high"), _table(scores, "low"))
 
 
-def promoted(scores: Mapping[int, Scores], *, share: float = 0.5) -> list[int]:
-    """Who goes on to the next rung: the whole front, then the nearest to it, up to a share of all; best first."""
+def promoted(scores: Mapping[int, Scores], *, settled: Collection[int] = (), share: float = 1 / 3) -> list[int]:
+    """Who goes on to the next rung: the whole front, then the nearest to it, up to a share of all; best first.
+
+    Of those that did not go with the first ones (`settled` did), only whom none of them stands for. A third is the
+    usual share of successive halving. (Li et al., Hyperband, 2018.)
+    """
     first, near = front(scores), near_front(scores)
     leaders = [scores[number] for number in sorted(first)]
     distance = {number: behind(scores[number], leaders) for number in first | near}
     ordered = sorted(distance, key=lambda number: (number not in first, distance[number], number))
-    return ordered[: max(len(first), math.ceil(share * len(scores)))]
+    chosen = ordered[: max(len(first), math.ceil(share * len(scores)))]
+    others = [scores[number] for number in settled]
+    return [n for n in chosen if n not in settled and not any(stands_for(other, scores[n]) for other in others)]
+
+
+def stands_for(other: Scores, mine: Scores) -> bool:
+    """Whether no figure of mine is better than what the other one's may be: nothing shows that it would be missed."""
+    return all(x.low <= y.value for x, y in zip(other, mine, strict=True))
 
 
 def behind(mine: Scores, others: Sequence[Scores]) -> float:

@@ -81,7 +81,7 @@ class Search:
     def _promoted(self, rung: int) -> list[TrialState]:
         pool = {s.number: s for s in self.known.alive() if s.measured and (s.rung or 0) >= rung - 1}
         kept = {number: found for number, found in self.known.feasible_scores().items() if number in pool}
-        chosen = promoted(kept)
+        chosen = promoted(kept, settled={number for number in kept if (pool[number].rung or 0) >= rung})
         if not kept and pool:  # what came nearest to the limits is worth the same effort: it is what will be shown
             missed = {n: sum(max(0.0, v) for v in violations(self.known.rules, s).values()) for n, s in pool.items()}
             chosen = [min(missed, key=lambda number: (missed[number], number))]
@@ -153,8 +153,14 @@ class Search:
         """Measure a round that was written down, on those of its boards that the plan still has."""
         candidates = tuple(self._candidate(self.known.states[number]) for number in entry["trials"])
         effort = {board: blocks for board, blocks in entry["effort"].items() if board in self.known.rules.boards}
-        memory = self._spec.looks_at("memory") or entry["rung"] == len(self._spec.effort) - 1
-        asked = Round(number=entry["number"], effort=effort, candidates=candidates, memory=memory)
+        last = entry["rung"] == len(self._spec.effort) - 1
+        asked = Round(
+            number=entry["number"],
+            effort=effort,
+            candidates=candidates,
+            memory=last or self._spec.looks_at("memory"),
+            control=last,
+        )
         seconds: dict[str, float] = {}
         if effort:
             self._telling.round(asked, entry["rung"])

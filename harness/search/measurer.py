@@ -93,13 +93,15 @@ class OnBoard:
 class Round:
     """What is to be measured together. `number` and `boards` are in the order of the search; efforts are by board.
 
-    `memory`: whether the memory is read too, for which a process is needed.
+    `memory`: whether the memory is read too, for which a process is needed; `control`: whether the baseline is measured
+    a second time, as the A/A control.
     """
 
     number: int
     effort: Mapping[str, int]
     candidates: tuple[Candidate, ...]
     memory: bool = True
+    control: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,6 +149,7 @@ class BoardMeasurer:
             stop_at_width_pct=None,
             pools={},
             search=None,
+            control=asked.control,
             **asks,
         )
 

@@ -77,8 +77,8 @@ class TableMeasurer:
     def measure(self, asked: Round) -> RoundResult:
         """What the boards gave in their first blocks.
 
-        What a round costs besides is shared by its candidates: opening, the baseline, and its blocks again as the A/A
-        control.
+        What a round costs besides is shared by its candidates: opening, the baseline, and its blocks again where there
+        is an A/A control.
         """
         time.sleep(self._pause_s)
         run_id = f"replayed-{asked.number}"
@@ -90,9 +90,8 @@ class TableMeasurer:
                 baselines[model, board] = _figures(base, base, asked, board)
                 mine = [candidate for candidate in asked.candidates if candidate.model == model]
                 opening_s = self._table.opening_s.get(board, 0.0)
-                shared_s = (
-                    opening_s + base.spent_s(effort, memory=asked.memory) + base.block_s * base.blocks(effort)
-                ) / len(mine)
+                control_s = base.block_s * base.blocks(effort) if asked.control else 0.0
+                shared_s = (opening_s + base.spent_s(effort, memory=asked.memory) + control_s) / len(mine)
                 for candidate in mine:
                     one = self._table.entries[model, candidate.recipe.name].boards[board]
                     found[candidate.number, board] = OnBoard(

@@ -64,33 +64,22 @@ def optimize(
 
     Called again after it was stopped, it goes on.
     """
-    from ..home import find_home
-    from ..log import open_log
     from ..notify import teller
+    from ..openplan import open_plan
     from ..optimize.artifact import Wanted
     from ..optimize.grid import FACTORS
     from ..optimize.optimize import optimize_plan
-    from ..plan import load_plan
-    from ..progress import Progress
-    from ..selection import Boards
-    from .run import command_again, refuse_outside_hours
+    from .run import command_again
 
-    found = Boards(inventory, near=plan)
-    loaded = load_plan(plan, found, boards=boards or None)
-    if not any_time:
-        refuse_outside_hours(loaded.boards)
-    home = find_home(found.inventory_path)
-    with open_log(home.log), Progress(quiet=quiet) as progress:
-        for remark in loaded.remarks:
-            progress.say(remark)
+    with open_plan(plan, boards=boards, inventory=inventory, any_time=any_time, quiet=quiet) as opened:
         results = optimize_plan(
-            loaded,
-            home,
+            opened.plan,
+            opened.home,
             wanted=Wanted(objective=objective, factors=factors or FACTORS, recipes=recipes),
             new=new,
             command=command_again(),
-            progress=progress,
-            tell=teller(found, progress.say),
+            progress=opened.progress,
+            tell=teller(opened.known, opened.progress.say),
         )
     _show(results, as_json=as_json)
     return _exit_code(results)

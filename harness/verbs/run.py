@@ -14,9 +14,6 @@ from ..console import emit, verb
 from ..pagelanguage import page_language
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...targets.board import Board
     from ..campaign import RunResult
 
 
@@ -51,50 +48,22 @@ def run(
     measures only what is missing.
     """
     from ...reports.language import Language
-    from ..home import find_home
-    from ..log import open_log
     from ..notify import teller
-    from ..plan import load_plan
-    from ..progress import Progress
+    from ..openplan import open_plan
     from ..run import run_plan
-    from ..selection import Boards
 
-    found = Boards(inventory, near=plan)
-    loaded = load_plan(plan, found, boards=boards or None)
-    if not any_time:
-        refuse_outside_hours(loaded.boards)
-    home = find_home(found.inventory_path)
-    with open_log(home.log), Progress(quiet=quiet) as progress:
-        for remark in loaded.remarks:
-            progress.say(remark)
+    with open_plan(plan, boards=boards, inventory=inventory, any_time=any_time, quiet=quiet) as opened:
         result = run_plan(
-            loaded,
-            home,
+            opened.plan,
+            opened.home,
             new=new,
             command=command_again(),
-            progress=progress,
-            tell=teller(found, progress.say),
+            progress=opened.progress,
+            tell=teller(opened.known, opened.progress.say),
             language=Language(language),
         )
     show_result(result, command_again(), as_json=as_json)
     return result.exit_code
-
-
-def refuse_outside_hours(boards: Sequence[Board]) -> None:
-    """Raise PlanError for a board that may not be used at this hour."""
-    import time
-    from datetime import datetime
-
-    from ...targets.claim import clock_time
-    from ..errors import PlanError
-    from ..hours import opening
-
-    for board in boards:
-        opens = opening(board.hours, time.time())
-        if opens is not None:
-            until = clock_time(datetime.fromtimestamp(opens).astimezone(), now=datetime.now().astimezone())
-            hint = "--any-time runs now, `hilbench submit` waits for them"
-            raise PlanError(f"{board.name} is outside its hours, which begin at {until}: {hint}")
 
 
 def show_result(result: RunResult, again: str, *, as_json: bool) -> None:

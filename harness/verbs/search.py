@@ -39,25 +39,14 @@ def search(
     proposed next. Called again with the same plan, it goes on: with more trials or boards in the plan, too.
     """
     from ...reports.language import Language
-    from ..home import find_home
-    from ..log import open_log
-    from ..plan import load_plan
-    from ..progress import Progress
+    from ..openplan import open_plan
     from ..search.records import page_path, write_page
     from ..search.searching import search_plan
-    from ..selection import Boards
-    from .run import command_again, refuse_outside_hours
+    from .run import command_again
 
-    found = Boards(inventory, near=plan)
-    loaded = load_plan(plan, found)
-    if not any_time:
-        refuse_outside_hours(loaded.boards)
-    home = find_home(found.inventory_path)
-    with open_log(home.log), Progress(quiet=quiet) as progress:
-        for remark in loaded.remarks:
-            progress.say(remark)
-        result = search_plan(loaded, home, command=command_again(), progress=progress, trials=trials)
-    page = write_page(result.record, page_path(home, result.record.search_id), Language(language))
+    with open_plan(plan, inventory=inventory, any_time=any_time, quiet=quiet) as opened:
+        result = search_plan(opened.plan, opened.home, command=command_again(), progress=opened.progress, trials=trials)
+    page = write_page(result.record, page_path(opened.home, result.record.search_id), Language(language))
     _show(result, page, as_json=as_json)
     return result.exit_code
 

@@ -75,10 +75,11 @@ def ship(model: Path, *, quiet: bool, any_time: bool, language: str, as_json: bo
     from ..home import find_home
     from ..log import open_log
     from ..notify import teller
+    from ..openplan import refuse_outside_hours
     from ..progress import Progress
     from ..selection import Boards
     from ..ship.shipping import ship_model
-    from .run import command_again, refuse_outside_hours
+    from .run import command_again
 
     known = Boards(options.pop("inventory"))
     target: Path = options.pop("output")

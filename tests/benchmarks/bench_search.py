@@ -1,8 +1,9 @@
 """What the closed loop is worth, beside random search and beside measuring everything, and what it costs itself.
 
 It searches a table in which every candidate was measured (`search_table.json.gz`, by `measure_search_table.py`). Board
-time is the measured seconds of that table; a search knows nothing of it before it asked. Not part of `make test`: five
-seeds of three samplers take minutes, and the overhead is timed.
+time is the measured seconds of that table; a search knows nothing of it before it asked. Each seed draws which of the
+measured blocks come first, so that a search of two blocks is not lucky or unlucky with the same two each time. Not part
+of `make test`: the seeds take minutes, and the overhead is timed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import pytest
 from hilbench.harness.plan import Plan, load_plan
 from hilbench.harness.search.build import is_finalist
@@ -24,7 +26,7 @@ from hilbench.harness.search.knowledge import Knowledge
 from hilbench.harness.search.loop import Search
 from hilbench.harness.search.measurer import OK, Candidate, Round
 from hilbench.harness.search.proposing import unseen
-from hilbench.harness.search.replay import Table, TableEntry, TableMeasurer, read_table
+from hilbench.harness.search.replay import Table, TableBoard, TableEntry, TableMeasurer, read_table
 from hilbench.harness.search.scoring import Rules
 from hilbench.harness.search.space import Space, parse_template
 from hilbench.harness.search.spec import SearchSpec
@@ -35,8 +37,9 @@ from hilbench.reports.hypervolume import hypervolume
 
 HERE = Path(__file__).parent
 SEEDS = range(1, 6)
+MANY_SEEDS = range(1, 16)  # of what is cheap enough: board time saved
 RANDOM_TRIALS = 24  # random search's full budget: so many of the space's 50 candidates at full effort
-LEAST_SAVING, LONGEST_TRIAL_S = 2.0, 2.0  # the goal of a third is not reached on this table: docs/search-figures.md
+LEAST_SAVING, LONGEST_TRIAL_S = 3.0, 2.0
 Point = tuple[float, ...]
 
 
@@ -55,6 +58,26 @@ def plan() -> Plan:
 def table() -> Table:
     """Everything in that space, measured."""
     return read_table(HERE / "search_table.json.gz")
+
+
+def shuffled(seed: int) -> Table:
+    """The table with its blocks in another order, the same for all candidates of a board: blocks stay beside the
+    baseline's that was measured with them."""
+    random = np.random.default_rng(seed)
+    orders: dict[tuple[str, int], Sequence[int]] = {}
+
+    def board(name: str, one: TableBoard) -> TableBoard:
+        metrics: dict[str, tuple[float, ...]] = {}
+        for metric, values in one.metrics.items():
+            order = orders.setdefault((name, len(values)), random.permutation(len(values)).tolist())
+            metrics[metric] = tuple(values[place] for place in order)
+        return replace(one, metrics=metrics)
+
+    entries = {
+        key: replace(entry, boards={name: board(name, one) for name, one in entry.boards.items()})
+        for key, entry in table().entries.items()
+    }
+    return replace(table(), entries=entries)
 
 
 @cache
@@ -105,13 +128,13 @@ def moments(search: Search) -> list[Moment]:
     return found
 
 
-def random_moments(seed: int, *, host_first: bool) -> list[Moment]:
+def random_moments(seed: int, measured: Table, *, host_first: bool) -> list[Moment]:
     """Random search: different files in no order, each at full effort. `host_first`: what the host rules out is spared.
 
     Its front is by the figures of full effort; the same round size as the loop's, and the same share of overheads.
     """
     asked = spec(effort=(spec().effort[-1],))
-    measurer, files, drawn = TableMeasurer(table()), set[str | None](), set[str]()
+    measurer, files, drawn = TableMeasurer(measured), set[str | None](), set[str]()
     found, chosen, spent_s = [Moment(board_time_s=0.0, recipes=())], list[str](), 0.0
     for _ in range(RANDOM_TRIALS // asked.batch):
         batch: list[Candidate] = []
@@ -121,7 +144,7 @@ def random_moments(seed: int, *, host_first: bool) -> list[Moment]:
                 break
             drawn.add(point.key)
             recipe = asked.space.recipe(point)
-            entry = table().entries[point.model, recipe.name]
+            entry = measured.entries[point.model, recipe.name]
             if entry.judged.artifact_sha256 in files or (host_first and not keeps_limits(entry)):
                 continue
             files.add(entry.judged.artifact_sha256)
@@ -183,8 +206,9 @@ def in_the_end() -> float:
 def test_half_of_random_searchs_board_time_is_enough(sampler: str, tmp_path: Path) -> None:
     rows: list[tuple[float, float, float, float]] = []
     for seed in SEEDS:
-        loop = moments(searching(tmp_path / f"{seed}.sqlite", spec(sampler=sampler), seed))
-        plain, spared = (random_moments(seed, host_first=first) for first in (False, True))
+        measured = shuffled(seed)
+        loop = moments(searching(tmp_path / f"{seed}.sqlite", spec(sampler=sampler), seed, measured))
+        plain, spared = (random_moments(seed, measured, host_first=first) for first in (False, True))
         budget_s = plain[-1].board_time_s
         rows.append(
             (
@@ -218,8 +242,8 @@ def test_cheap_stages_and_halving_spare_board_time_and_lose_no_finalist(tmp_path
     truth = judge.feasible_scores()
     numbers = {state.recipe: number for number, state in judge.states.items()}
     savings: list[float] = []
-    for seed in SEEDS:
-        search = searching(tmp_path / f"{seed}.sqlite", spec(trials=10_000), seed)
+    for seed in MANY_SEEDS:
+        search = searching(tmp_path / f"{seed}.sqlite", spec(trials=10_000), seed, shuffled(seed))
         spent_s = moments(search)[-1].board_time_s
         own = {s.recipe for s in search.known.states.values() if s.same_as is None and is_finalist(search.known, s)}
         finalists = {numbers[recipe] for recipe in own} & truth.keys()

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import mean
 
 from hilbench.harness.assemble import assemble
 from hilbench.harness.home import Home
@@ -34,8 +34,8 @@ from hilbench.reports.record import RunRecord, TrialKind
 from hilbench.reports.summary import CellSummary, summarize
 
 NAME = "table"
-BLOCKS = 8  # on timed boards: the last rung of a search
-PROCESSES = 1  # on emulated boards, where counts of one process and another differ by some 0.01 %
+BLOCKS = 20  # on timed boards: the last rung of the search, and the blocks of `certify`
+PROCESSES = 3  # on emulated boards: what finalists get
 
 
 def main() -> None:
@@ -129,19 +129,25 @@ def _add(found: dict[str, dict[str, TableBoard]], store: Store, row: RunRow, boa
 
 
 def _lasted(record: RunRecord) -> dict[TrialKind, float]:
-    """How long a process of a kind took, from its beginning to the next one's, in seconds: medians of all cells."""
+    """How long a process of a kind took, from its beginning to the next one's, in seconds: means of all cells.
+
+    Records tell whole seconds, so a median of them would be one as well.
+    """
     trials = sorted((t for one in record.records for t in (*one.trials, *one.twin_trials)), key=lambda t: t.started_at)
     began = [datetime.fromisoformat(trial.started_at).timestamp() for trial in trials]
     found: dict[TrialKind, list[float]] = {}
     for trial, (start, end) in zip(trials, pairwise(began), strict=False):
         found.setdefault(trial.kind, []).append(end - start)
-    return {kind: median(seconds) for kind, seconds in found.items()}
+    return {kind: mean(seconds) for kind, seconds in found.items()}
 
 
 def _figures(cell: CellSummary, times: Mapping[TrialKind, float], sent_s: float) -> TableBoard:
     """A cell as the table has it. What judged its outputs is taken to have lasted as long as what read its memory."""
+    memory_s = times[TrialKind.MEMORY]
     if not cell.ok:
-        return TableBoard(state=cell.record.outcome.value, reason=cell.record.reason)
+        return TableBoard(
+            state=cell.record.outcome.value, reason=cell.record.reason, once_s=round(sent_s + memory_s, 3)
+        )
     metrics: dict[str, tuple[float, ...]] = {}
     if cell.by_block:
         metrics["instructions" if cell.record.emulated else "latency"] = tuple(
@@ -150,7 +156,6 @@ def _figures(cell: CellSummary, times: Mapping[TrialKind, float], sent_s: float)
     if cell.memory is not None and cell.memory.peak_bytes:
         metrics["memory"] = (float(cell.memory.peak_bytes),)
     block_s = times[TrialKind.COUNT if cell.record.emulated else TrialKind.LATENCY]
-    memory_s = times[TrialKind.MEMORY]
     once_s = sent_s + 2 * memory_s
     return TableBoard(metrics=metrics, block_s=round(block_s, 3), once_s=round(once_s, 3), memory_s=round(memory_s, 3))
 

@@ -1,7 +1,17 @@
-"""A small search on a real emulated board: rounds are runs, and what was measured is not measured again."""
+"""A small search on a real emulated board, killed three times and continued: rounds are runs, none is measured twice.
+
+What a search that nobody killed shows, the one here shows as well: it has to come to the same.
+"""
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +23,7 @@ from hilbench.harness.search.searching import SearchResult, search_plan
 from hilbench.harness.selection import Boards
 from hilbench.harness.store import Store
 
+HILBENCH = Path(sys.executable).parent / "hilbench"
 DIGITS = Path(__file__).parent.parent.parent / "models" / "digits"
 INVENTORY = "boards:\n  tests-a76: {connection: emulated, cpu: cortex-a76, runtimes: [onnxruntime]}\n"
 PLAN = f"""\
@@ -34,6 +45,8 @@ search:
   trials: 6
   effort: [3]
 """
+MEASURED = 3 + 4 * 4  # processes: 3 files judged by their outputs; they and the twin each counted thrice, memory once
+KILLS, PAUSE_S = 3, 4.0
 
 
 def load(folder: Path) -> Plan:
@@ -46,9 +59,36 @@ def run(folder: Path) -> SearchResult:
     return search_plan(load(folder), Home(folder=folder), command="hilbench search", progress=Progress(quiet=True))
 
 
+def stored(folder: Path) -> list[tuple[str, str, int]]:
+    """The processes in the store: cell, kind and block of each."""
+    if not (folder / "runs.sqlite").exists():
+        return []
+    with sqlite3.connect(folder / "runs.sqlite") as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'trials'").fetchone():
+            return []
+        return database.execute("SELECT cell_id, kind, block FROM trials").fetchall()
+
+
+def kill_search(folder: Path, *, at: int, pause_s: float) -> None:
+    """Begin or continue the search, and kill it some time after so many processes are in the store."""
+    process = subprocess.Popen(
+        [HILBENCH, "search", folder / "plan.yaml", "--quiet", "--inventory", folder / "inventory.yaml"],
+        env={**os.environ, "HILBENCH_HOME": str(folder), "HILBENCH_HEALTH_WAIT_S": "0"},
+    )
+    while process.poll() is None and len(stored(folder)) < at:
+        time.sleep(0.1)
+    time.sleep(pause_s)
+    process.kill()
+    assert process.wait(10) == -signal.SIGKILL, "it ended before it was killed"
+
+
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SearchResult]:
     folder = tmp_path_factory.mktemp("search")
+    load(folder)
+    moments = random.Random(20261129)
+    for at in sorted(moments.sample(range(1, 13), KILLS)):
+        kill_search(folder, at=at, pause_s=moments.uniform(0, PAUSE_S))
     return folder, run(folder)
 
 
@@ -79,6 +119,15 @@ def test_the_rounds_are_ordinary_runs_with_a_control_and_the_figures_are_theirs(
     assert sum(facts["twin"] for facts in cells.values()) == 1
     measured = {t.recipe for t in result.record.trials if t.stage == "finalist"}
     assert {facts["recipe"] for facts in cells.values()} == {"fp32", *measured}
+
+
+def test_nothing_was_measured_twice_or_lost_though_it_was_killed(searched: tuple[Path, SearchResult]) -> None:
+    folder, result = searched
+    processes = stored(folder)
+    assert len(set(processes)) == len(processes) == MEASURED
+    finalists = [trial for trial in result.record.trials if trial.stage == "finalist"]
+    assert finalists
+    assert all(len(trial.run_ids) == 1 for trial in finalists)
 
 
 def test_again_it_has_nothing_to_do_and_says_the_same(searched: tuple[Path, SearchResult]) -> None:

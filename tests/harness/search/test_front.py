@@ -48,13 +48,22 @@ def test_the_front_agrees_with_comparing_every_pair() -> None:
     assert slow < slow_near
 
 
-def test_the_whole_front_goes_on_and_the_nearest_up_to_half() -> None:
-    scores = {n: (about(n * 0.02), exactly(0.0)) for n in range(20)}
+def test_the_whole_front_goes_on_and_the_nearest_up_to_a_third() -> None:
+    scores = {n: (about(n * 0.02), exactly(0.0)) for n in range(21)}
     chosen = promoted(scores)
     assert chosen[0] == 0
     assert chosen == sorted(chosen)
-    assert len(chosen) == 10
+    assert len(chosen) == 7
     assert len(promoted({n: (exactly(n), exactly(-n)) for n in range(6)})) == 6
+
+
+def test_a_latecomer_goes_on_only_if_it_beats_what_a_measured_one_may_be() -> None:
+    measured, accurate = (about(1.0), exactly(5.0)), exactly(4.9)
+    within, below = about(0.95, 0.3), about(0.85, 0.3)
+    assert promoted({1: measured, 2: (within, exactly(5.0))}, settled={1}) == []
+    assert promoted({1: measured, 2: (within, exactly(5.1))}, settled={1}) == []
+    assert promoted({1: measured, 2: (below, exactly(5.0))}, settled={1}) == [2]
+    assert promoted({1: measured, 2: (within, accurate)}, settled={1}) == [2]
 
 
 def test_nobody_goes_on_where_nobody_is() -> None:

@@ -255,6 +255,26 @@ def test_a_round_without_memory_tells_none_and_spares_its_time(tmp_path: Path) -
     assert cheap.figure("memory") is None
 
 
+def test_only_finalists_are_measured_beside_a_control(tmp_path: Path) -> None:
+    watched = Watched()
+    searching(tmp_path / "s.sqlite", with_trials(12), measurer=watched).run()
+    assert {(one.effort["pi"] == SPEC.effort[-1], one.control) for one in watched.rounds} == {
+        (False, False),
+        (True, True),
+    }
+
+
+def test_a_round_without_control_spares_the_baselines_second_time(tmp_path: Path) -> None:
+    recipe = SPACE.templates[1].recipe({})
+    asked = Round(number=0, effort={"pi": 4}, candidates=(Candidate(number=0, model="net", recipe=recipe),))
+    whole = TableMeasurer(TABLE).measure(asked).found[0, "pi"]
+    cheap = TableMeasurer(TABLE).measure(replace(asked, control=False)).found[0, "pi"]
+    assert whole.board_time_s - cheap.board_time_s == pytest.approx(
+        4 * TABLE.entries["net", "fp32"].boards["pi"].block_s
+    )
+    assert whole.figures == cheap.figures
+
+
 def test_a_packed_table_is_read_too_and_board_time_is_what_was_measured(tmp_path: Path) -> None:
     opened = replace(TABLE, opening_s={"pi": 5.0})
     write_table(opened, tmp_path / "table.json.gz")

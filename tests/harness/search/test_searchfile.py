@@ -148,6 +148,8 @@ def test_the_plan_of_a_round_can_be_read_as_a_plan_and_has_the_effort_of_its_run
     assert round_plan.measuring.memory_processes == 1
     without = measurer._round_plan(replace(asked, memory=False), "digits", recipes)
     assert (without.measuring.memory_processes, without.source["memory_processes"]) == (0, 0)
+    looked = measurer._round_plan(replace(asked, control=False), "digits", recipes)
+    assert [sum(cell.twin for cell in expand(one, {"digits": "onnx"})) for one in (round_plan, looked)] == [2, 0]
 
 
 def test_the_host_judges_a_candidate_and_names_the_boards_that_cannot_run_it(tmp_path: Path) -> None:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,104 +18,41 @@ import numpy as np
 import pytest
 from hilbench.compression.cache import sha256_of
 from hilbench.compression.errors import ModelError
-from hilbench.harness import protocol
 from hilbench.harness.assemble import assemble
 from hilbench.harness.errors import Interrupted, PlanError
 from hilbench.harness.home import Home
-from hilbench.harness.progress import Progress
 from hilbench.harness.selection import Boards
-from hilbench.harness.ship import confirm, plans, shipping
+from hilbench.harness.ship import shipping
 from hilbench.harness.ship.outcome import outcome_json, outcome_lines
-from hilbench.harness.ship.request import Asked, read_request
-from hilbench.harness.ship.shipping import ShipResult, ship_model
+from hilbench.harness.ship.request import read_request
 from hilbench.harness.store import Store
 from hilbench.reports.export import export_json
 from hilbench.reports.language import Language
 from hilbench.reports.page import render
 from hilbench.targets.errors import InventoryError
-from onnx import TensorProto, helper, numpy_helper, save
 
-BUDGET = "drop<=5pp, latency<=1s, memory<=1GiB"
-INVENTORY = """\
-boards:
-  here: {{connection: local, role: reference, workdir: {work}}}
-  sim: {{connection: emulated, arch: arm64, cpu: cortex-a76, runtimes: [onnxruntime]}}
-  old: {{connection: emulated, arch: armhf, cpu: cortex-a15, runtimes: [tflite-runtime]}}
-"""
-SIDE, CLASSES = 12, 3
+from .quick_ship import asked, made_data, shipped, shorten, write_lab
+
 PHASES = ("load", "first", "steady")
+MOST_KILLED = 40  # processes in the store when a ship is killed last; it makes more in all
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, its data, an inventory. One for all tests here: each goes on with what the ones before measured."""
     folder = tmp_path_factory.mktemp("lab")
-    save_model(folder / "m.onnx")
+    write_lab(folder)
     images, labels = made_data(per_class=60)
-    np.savez(folder / "data.npz", images=images, labels=labels)
     np.savez(folder / "one.npz", images=images, labels=np.zeros_like(labels))
     np.savez(folder / "few.npz", images=images[:20], labels=labels[:20])
-    (folder / "inventory.yaml").write_text(INVENTORY.format(work=folder / "work"))
     return folder
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short processes and a small grid of settings: what is proven here does not hang on how long is measured."""
+    """Short processes, as in the script that is killed."""
     monkeypatch.setenv("HILBENCH_HEALTH_WAIT_S", "0")
-    quick = replace(protocol.QUICK, warmup_seconds=0.02, min_seconds=0.05, iterations=150, gap_s=0.0)
-    monkeypatch.setitem(protocol.BY_NAME, "quick", quick)
-    monkeypatch.setattr(plans, "EFFORT", [6])
-    monkeypatch.setattr(confirm, "FACTORS", ("memory_pattern",))
-
-
-def made_data(per_class: int) -> tuple[np.ndarray, np.ndarray]:
-    """Noise with a bright stripe whose place is the class, faint enough that some are mistaken."""
-    generator = np.random.default_rng(3)
-    labels = np.arange(per_class * CLASSES) % CLASSES
-    images = generator.integers(0, 200, (len(labels), SIDE, SIDE))
-    images[np.arange(len(labels)), labels * 3 + 1] += 45
-    return images.astype(np.uint8), labels
-
-
-def save_model(path: Path) -> None:
-    """Sums up the row of each class."""
-    weights = np.zeros((SIDE * SIDE, CLASSES), np.float32)
-    for label in range(CLASSES):
-        row = (label * 3 + 1) * SIDE
-        weights[row : row + SIDE, label] = 1
-    shapes = {"x": [None, 1, SIDE, SIDE], "y": [None, CLASSES]}
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items())
-    nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["y"])]
-    graph = helper.make_graph(nodes, "m", [x], [y], [numpy_helper.from_array(weights, "w")])
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
-
-
-def asked(lab: Path, *budget: str, **more: Any) -> Asked:
-    given: dict[str, Any] = {
-        "model": lab / "m.onnx",
-        "data": str(lab / "data.npz"),
-        "budget": budget or (BUDGET,),
-        "boards": ["here"],
-        "trials": 1,
-        "finalists": 1,
-        "protocol": "quick",
-        "blocks": 6,
-    }
-    return Asked(**{**given, **more})
-
-
-def shipped(lab: Path, *budget: str, **more: Any) -> ShipResult:
-    language = more.pop("language", Language.ENGLISH)
-    return ship_model(
-        asked(lab, *budget, **more),
-        Boards(lab / "inventory.yaml"),
-        Home(folder=lab / ".hilbench"),
-        target=lab / "ship",
-        command="hilbench ship m.onnx",
-        progress=Progress(quiet=True),
-        language=language,
-    )
+    shorten(monkeypatch.setattr)
 
 
 def runs(lab: Path) -> dict[str, int]:
@@ -222,3 +166,37 @@ def test_other_boards_and_data_are_another_ship_and_another_budget_is_not(lab: P
     assert read_request(asked(lab, "drop<=0.1pp"), known).ship_id == mine
     assert read_request(asked(lab, "drop<=1pp", boards=["here", "sim"]), known).ship_id != mine
     assert read_request(asked(lab, seed=2), known).ship_id != mine
+
+
+def test_a_ship_that_is_killed_three_times_loses_nothing_and_measures_nothing_twice(tmp_path: Path) -> None:
+    write_lab(tmp_path)
+    words = [sys.executable, str(Path(__file__).parent / "quick_ship.py"), str(tmp_path)]
+    environment = {**os.environ, "HILBENCH_HEALTH_WAIT_S": "0"}
+    moments = random.Random(20261129)
+    for at in sorted(moments.sample(range(1, MOST_KILLED), 3)):
+        child = subprocess.Popen(words, env=environment)
+        while child.poll() is None and len(processes(tmp_path)) < at:
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0, 0.4))
+        child.kill()
+        assert child.wait(10) == -signal.SIGKILL, "it ended before it was killed"
+    killed = Counter(processes(tmp_path))
+    result = shipped(tmp_path)
+    assert result.exit_code == 0, [line for one in result.outcomes for line in outcome_lines(one)]
+    measured = Counter(processes(tmp_path))
+    assert not killed - measured
+    assert set(measured.values()) == {1}
+    store = Store.open(Home(folder=tmp_path / ".hilbench").database_url)
+    assert set(Counter(row.plan_hash for row in store.runs()).values()) == {1}
+    assert {row.state for row in store.runs()} == {"finished"}
+
+
+def processes(lab: Path) -> list[tuple[str, str, str, int]]:
+    """What is in the store of finished processes: run, cell, kind and block of each."""
+    path = lab / ".hilbench" / "runs.sqlite"
+    if not path.exists():
+        return []
+    with sqlite3.connect(path) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'trials'").fetchone():
+            return []
+        return database.execute("SELECT run_id, cell_id, kind, block FROM trials").fetchall()
