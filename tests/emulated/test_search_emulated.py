@@ -45,7 +45,7 @@ search:
   trials: 6
   effort: [3]
 """
-MEASURED = 3 + 4 * 4  # processes: 3 files judged by their outputs; they and the twin each counted thrice, memory once
+MEASURED = 4 * 3 + 3  # processes: three files and the twin are counted three times each, the memory of the files once
 KILLS, PAUSE_S = 3, 4.0
 
 
