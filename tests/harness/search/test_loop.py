@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ from hilbench.harness.search.loop import Search
 from hilbench.harness.search.measurer import Candidate, Round, RoundResult
 from hilbench.harness.search.replay import Table, TableMeasurer, read_table, write_table
 from hilbench.harness.search.scoring import feasible
+from hilbench.reports.language import Language, speaking
+from hilbench.reports.searchreasons import reason_text
 from hilbench.reports.searchrecord import SearchRecord
 
 from .simulated import BOARDS, SPACE, SPEC, searching, simulated, with_trials
@@ -253,6 +256,23 @@ def test_a_round_without_memory_tells_none_and_spares_its_time(tmp_path: Path) -
     cheap = TableMeasurer(table).measure(replace(asked, memory=False)).found[0, "pi"]
     assert whole.board_time_s - cheap.board_time_s == pytest.approx(1.5)
     assert cheap.figure("memory") is None
+
+
+def test_who_is_on_the_front_by_few_blocks_alone_is_told_who_stands_for_it(tmp_path: Path) -> None:
+    """Where blocks scatter by a fifth, figures of two blocks are often too good."""
+    held: list[str] = []
+    for seed in (1, 2, 3):
+        search = searching(tmp_path / f"{seed}.sqlite", with_trials(30), table=simulated(seed=seed, noise=0.2))
+        search.run()
+        made = record(search)
+        for trial in made.trials:
+            if trial.dropped is not None and trial.dropped.startswith("no more effort"):
+                held.append(trial.dropped)
+                (number,) = re.findall(r"trial (\d+)", trial.dropped)
+                assert (trial.stage, made.trials[int(number)].stage) == ("board", "finalist")
+    assert held
+    with speaking(Language.CHINESE):
+        assert all(reason_text(reason) != reason for reason in held)
 
 
 def test_only_finalists_are_measured_beside_a_control(tmp_path: Path) -> None:
