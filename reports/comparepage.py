@@ -11,7 +11,7 @@ from .comparegate import Condition, Judgement, judge
 from .comparemoved import is_better, moved
 from .comparewords import cause_text, context_text, drift_text, size_text, summary_text, value_text
 from .language import Language, mark, speaking, tr
-from .page import fill
+from .page import LARGE_CELLS, fill
 from .record import Outcome, RunRecord
 from .sparks import Scale, interval, ratio_scale
 from .verdict import Verdict, Word
@@ -75,6 +75,7 @@ def render_comparison(comparison: RunComparison, judgements: Sequence[Judgement]
         "compare.css",
         earlier=comparison.earlier.run,
         later=comparison.later.run,
+        large=sum(len(board.pairs) for board in comparison.boards) > LARGE_CELLS,
         summary=summary_text(comparison),
         boards=[_section(board) for board in comparison.boards],
         judgements=judgements,

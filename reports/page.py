@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 _OPTIONAL_END = re.compile(r"</(?:td|th|tr)>\s*")
 
 
+LARGE_CELLS = 200
+"""From so many cells on, a page is laid out part by part, as one looks at it."""
+
 # What the script says; the rest of its words stand in the page.
 _SCRIPT_WORDS = {
     "board": mark("Board"),
@@ -72,6 +75,7 @@ def render_summary(summary: RunSummary, earlier: RunSummary | None = None) -> st
     html = template.render(
         language=spoken().tag,
         run=summary.run,
+        large=len(summary.cells) > LARGE_CELLS,
         css=css,
         script=script,
         csp=content_security_policy(css, script),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .language import Language, listed, mark, plural, speaking, tr
-from .page import fill
+from .page import LARGE_CELLS, fill
 from .searchanswers import dropped_lines, missing, search_answers
 from .searchclean import cleaned
 from .searchdrawing import shape
@@ -41,6 +41,7 @@ def _page(record: SearchRecord) -> str:
         "search.css",
         scripted=True,
         record=known,
+        large=len(known.trials) * max(1, len(parts)) > LARGE_CELLS,
         name=brief(known.name),
         state=state_text(known),
         lede=lede(known),

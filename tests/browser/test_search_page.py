@@ -33,6 +33,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.html" for name in RECORDS}
 
 
+def test_a_picture_of_the_whole_page_has_every_table(browser: Browser, pages: dict[str, Path]) -> None:
+    """What lies far below is drawn at once, unless the page is so large that this would take long."""
+    how = "[...document.querySelectorAll('.scroll')].map(each => getComputedStyle(each).contentVisibility)"
+    with Watched(browser, pages["whole"].as_uri()) as watched:
+        assert watched.page.locator(".scroll").count() > 3
+        assert set(watched.page.evaluate(how)) == {"visible"}
+
+
 @pytest.mark.parametrize("script", [True, False])
 @pytest.mark.parametrize("name", RECORDS)
 def test_page_loads_only_itself_without_complaints(

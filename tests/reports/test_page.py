@@ -272,3 +272,8 @@ def test_report_of_twenty_boards_and_fifty_candidates_stays_below_two_megabytes(
     small, large_page = (len(render(large(boards, samples=200)).encode()) for boards in (10, 20))
     assert large_page < 2_000_000
     assert large_page < 2.1 * small  # it grows with the cells and not faster
+
+
+def test_only_a_large_page_is_laid_out_part_by_part() -> None:
+    assert "<body>" in render(mixed())
+    assert '<body class="large">' in render(large(5, samples=20))
