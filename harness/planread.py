@@ -35,17 +35,12 @@ def read_plan(
         raise PlanError(str(error)) from error
     problems: list[str] = []
     recipes = _recipes(file, path, positions, problems)
-    names = [recipe.name for recipe in recipes]
     if boards is None:
         found = _boards(file, known, path, positions, problems, excluded)
     else:
         found = known.select_all(boards, excluded=excluded)
-    for key, wanted in (("baseline", [file.baseline]), ("shortlist", file.shortlist)):
-        for name in wanted:
-            if name not in names and not problems:
-                problems.append(
-                    f'{path}:{positions.line((key,))}: {key}: "{name}" is no recipe of this plan{choice(name, names)}'
-                )
+    if not problems:
+        problems += _unknown_recipes(file, path, positions, [recipe.name for recipe in recipes])
     for index, runtime in enumerate(file.runtimes):
         if runtime in file.runtimes[:index]:
             problems.append(
@@ -86,6 +81,16 @@ def read_plan(
         processes=file.processes,
         search=search,
     )
+
+
+def _unknown_recipes(file: PlanFile, path: Path, positions: Positions, names: Sequence[str]) -> list[str]:
+    """The first name that `baseline` or `shortlist` has and no recipe: a line, or none."""
+    for key, wanted in (("baseline", [file.baseline]), ("shortlist", file.shortlist)):
+        for name in wanted:
+            if name not in names:
+                line = positions.line((key,))
+                return [f'{path}:{line}: {key}: "{name}" is no recipe of this plan{choice(name, names)}']
+    return []
 
 
 def read_name(path: Path) -> str:

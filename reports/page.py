@@ -43,9 +43,8 @@ if TYPE_CHECKING:
 # escaped, so that it holds none.
 _OPTIONAL_END = re.compile(r"</(?:td|th|tr)>\s*")
 
-
 LARGE_CELLS = 200
-"""From so many cells on, a page is laid out part by part, as one looks at it."""
+"""A page of more cells is laid out part by part, as one looks at it."""
 
 # What the script says; the rest of its words stand in the page.
 _SCRIPT_WORDS = {

@@ -83,7 +83,7 @@ def why_dropped(known: Knowledge, state: TrialState) -> str | None:
         return None
     rules = known.rules
     told = ruled_out(rules, state.judged) or failure(rules, state) or first_broken(rules, state)
-    return told or (_behind(known, state) if state.boards else _foretold(known, state))
+    return told or (_outdone(known, state) if state.boards else _foretold(known, state))
 
 
 def is_finalist(known: Knowledge, state: TrialState) -> bool:
@@ -100,7 +100,7 @@ def _foretold(known: Knowledge, state: TrialState) -> str | None:
     return f"not measured: foretold behind trial {rival} in every objective, beyond nine in ten errors of the forecasts"
 
 
-def _behind(known: Knowledge, state: TrialState) -> str | None:
+def _outdone(known: Knowledge, state: TrialState) -> str | None:
     """Which trial is better in every objective, or leaves no reason to measure it with more: the lowest number."""
     others = known.feasible_scores()
     mine = others.get(state.number)
