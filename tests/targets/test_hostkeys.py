@@ -53,8 +53,8 @@ def test_hashed_entries_are_those_of_ssh_keygen(lines: list[str], tmp_path: Path
     name = host if port == 22 else f"[{host}]:{port}"
     path.write_text("".join(f"{name} {line}\n" for line in lines))
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", path], check=True, capture_output=True)
-    assert path.read_text().startswith("|1|")
-    assert host not in path.read_text()
+    # The host is looked for where it would stand alone: in the keys, which are random, its few letters may well occur.
+    assert [entry.split(" ")[0][:3] for entry in path.read_text().splitlines()] == ["|1|"] * len(lines)
     assert found(path.read_text(), host, port) == ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"]
     assert found(path.read_text(), "other", port) == []
 
