@@ -21,7 +21,8 @@ class Found:
     """What came out for one artifact on one board.
 
     `outcome`: `better` (`settings` are to be used), `default` (it stays), `not-measured`. `tried` are the settings that
-    were screened, each with its verdict as plain data; `confirmed` those of the confirmation.
+    were screened, each with its verdict as plain data; `confirmed` those of the confirmation. `file` is what ran under
+    `settings` where that is not the artifact itself.
     """
 
     subject: Mapping[str, str]
@@ -35,6 +36,7 @@ class Found:
     left_out: Mapping[str, str] | None = None
     runs: Sequence[str] = ()
     artifact: str | None = None
+    file: str | None = None
     exit_code: int = 0
 
 
@@ -44,7 +46,7 @@ class OptimizeLedger:
     def __init__(self, store: Store, plan: Plan, sources: Sources, objective: str, factors: Sequence[str]) -> None:
         asked = {"plan": plan_hash(plan, sources), "objective": objective, "factors": list(factors)}
         self._store = store
-        self._subject = f"optimize/{digest(asked)[:32]}"
+        self.name = f"optimize/{digest(asked)[:32]}"
         self.began_at = ""
         self.resumed = False
 
@@ -54,12 +56,12 @@ class OptimizeLedger:
         if began and not new:
             self.began_at, self.resumed = str(began[-1].at), True
             return
-        self._store.add_note(LAB, self._subject, _BEGAN, {})
+        self._store.add_note(LAB, self.name, _BEGAN, {})
         self.began_at = str(self._notes()[-1].at)
 
     def end(self) -> None:
         """All is done: called again, it begins anew."""
-        self._store.add_note(LAB, self._subject, _ENDED, {})
+        self._store.add_note(LAB, self.name, _ENDED, {})
 
     def known(self, key: str) -> Found | None:
         """What was found of a subject since this optimisation began."""
@@ -76,11 +78,11 @@ class OptimizeLedger:
 
     def keep_board(self, name: str, facts: Mapping[str, Any]) -> None:
         """Note what a board told."""
-        self._store.add_note(LAB, self._subject, _BOARD, {"board": name, "facts": dict(facts)})
+        self._store.add_note(LAB, self.name, _BOARD, {"board": name, "facts": dict(facts)})
 
     def keep(self, key: str, found: Found) -> None:
         """Note what was found of a subject."""
-        self._store.add_note(LAB, self._subject, _FOUND, {"key": key, "found": asdict(found)})
+        self._store.add_note(LAB, self.name, _FOUND, {"key": key, "found": asdict(found)})
 
     def finished_run(self, stage_hash: str) -> RunRow | None:
         """A run of a stage that ended since this optimisation began: it need not be measured again."""
@@ -89,7 +91,7 @@ class OptimizeLedger:
 
     def _notes(self) -> list[Any]:
         """The notes since it last ended or was begun anew."""
-        notes = self._store.lab_notes(self._subject)
+        notes = self._store.lab_notes(self.name)
         starts = [i for i, note in enumerate(notes) if note.kind in (_BEGAN, _ENDED)]
         if not starts:
             return []

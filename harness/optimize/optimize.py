@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...targets.board import Board
+from ...targets.claim import claim_for
 from ...targets.errors import TargetError
 from ...targets.hardware import HARDWARE_PROBES
 from ...targets.open import open_board
@@ -85,16 +86,20 @@ def _on_board(work: Work, mine: Sequence[Subject]) -> list[Found]:
 def _facts(work: Work, board: Board) -> Mapping[str, Any]:
     facts = work.ledger.board(board.name)
     if facts is None:
-        facts = board_facts(board, work.progress)
+        facts = board_facts(board, work.progress, work.ledger.name)
         work.ledger.keep_board(board.name, facts)
     return facts
 
 
-def board_facts(board: Board, progress: Progress) -> Mapping[str, Any]:
-    """A board's `cores` and `clusters`. An emulated one is not asked: it has one processor."""
+def board_facts(board: Board, progress: Progress, whose: str) -> Mapping[str, Any]:
+    """A board's `cores` and `clusters`. An emulated one is not asked: it has one processor.
+
+    `whose` names the optimisation: killed while it looked and called again, it has the board at once.
+    """
     if board.emulated and board.restored:
         return {"cores": 1, "clusters": None}
-    with open_board(board, say=progress.about(board.name)) as opened:
+    claim = claim_for(whose, "a look at the board")
+    with open_board(board, say=progress.about(board.name), claim=claim) as opened:
         probes = tuple(probe for probe in HARDWARE_PROBES if probe.name == "clusters")
         told = ask_probes(opened.connection, board.name, probes)
         return {"cores": opened.facts.get("cores"), "clusters": told["clusters"]}

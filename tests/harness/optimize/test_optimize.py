@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +27,7 @@ from hilbench.harness.run import run_plan
 from hilbench.harness.selection import Boards
 from hilbench.harness.store import Store
 from hilbench.reports.record import Outcome
+from hilbench.targets.errors import BoardHeldError
 from onnx import TensorProto, helper, numpy_helper, save
 
 from .runs import DEFAULT, record, run
@@ -136,6 +140,38 @@ def test_a_stopped_optimisation_goes_on_and_later_plans_take_what_it_proved(
     assert best.settings == {"settings": "best"}
     assert any("is faster than the default setting" in remark for remark in best.remarks)
     assert not any("settings" in remark for remark in plain.remarks)  # nobody takes them who did not ask
+
+
+KILLED = """\
+import os, signal, sys
+from pathlib import Path
+from hilbench.harness.home import Home
+from hilbench.harness.optimize import optimize
+from hilbench.harness.optimize.artifact import Wanted
+from hilbench.harness.plan import load_plan
+from hilbench.harness.progress import Progress
+from hilbench.harness.selection import Boards
+
+folder = Path(sys.argv[1])
+optimize.ask_probes = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+plan, home = load_plan(folder / "plan.yaml", Boards(folder / "inventory.yaml")), Home(folder=folder / "state")
+wanted = Wanted(factors=("place", "arena"), objective="memory")
+optimize.optimize_plan(plan, home, wanted=wanted, command="", progress=Progress(quiet=True), new=False)
+"""
+
+
+def test_killed_while_it_looked_at_a_board_it_has_the_board_at_once_when_called_again(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(lab)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    monkeypatch.setenv("HILBENCH_LEASE_WAIT_S", "0")  # whoever has to wait gives up
+    plan = load_plan(lab / "plan.yaml", Boards(lab / "inventory.yaml"))
+    with pytest.raises(BoardHeldError):
+        optimize.board_facts(plan.boards[0], Progress(quiet=True), "another optimisation")
+    monkeypatch.setattr(artifact, "run_plan", lambda *_, **__: pytest.fail("it looked"))
+    with pytest.raises(pytest.fail.Exception, match="it looked"):
+        optimized(lab, Wanted(factors=("place", "arena"), objective="memory"))
 
 
 def test_an_optimisation_that_ended_begins_anew(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
