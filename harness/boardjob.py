@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..reports.record import Trial
+from ..reports.record import Outcome, Trial
 from ..targets.agent.job import AS_SHIPPED, Job, JobBlock, JobCell
 from ..targets.board import Board, BoardRuntime
 from ..targets.deadlines import process_timeout_s, state_root
@@ -28,6 +28,7 @@ from .plan import Cell, Plan
 from .progress import Progress
 from .protocol import MeasurementProtocol
 from .ready import Errand
+from .runtimeplan import LAYOUT
 from .store import ENOUGH, Store
 
 
@@ -72,6 +73,21 @@ def errand_of(context: RunContext, board: Board, cells: Sequence[Cell]) -> Erran
     return Errand(run_id=context.run_id, files=files, model_bytes=largest)
 
 
+def settle_cells(context: RunContext, cells: Sequence[Cell]) -> None:
+    """Find out what `settings: best` stands for; a cell whose file cannot have it is noted as unsupported.
+
+    The board's facts are noted by then. A plan's own settings were looked at when the candidates were made.
+    """
+    newest = standing(context.store.notes(context.run_id))
+    for cell in cells:
+        if cell.skip is not None or (cell.cell_id, "failed") in newest:
+            continue
+        reason = context.prepared.lacks_layout(cell, _settings(context, cell).get(LAYOUT))
+        if reason is not None:
+            facts = {"outcome": Outcome.UNSUPPORTED.value, "reason": reason}
+            context.store.add_note(context.run_id, cell.cell_id, "failed", facts)
+
+
 def job_for(
     context: RunContext,
     opened: OpenBoard,
@@ -89,9 +105,10 @@ def job_for(
     if not blocks and not state.unchecked and not _waits_for_sustained(context, alive, state):
         return None
     measuring = context.plan.measuring
+    settings = {cell.cell_id: _settings(context, cell) for cell in alive}
     files: dict[str, Path] = {}
     for cell in alive:
-        files |= context.prepared.files(cell, board)
+        files |= context.prepared.files(cell, board, settings[cell.cell_id].get(LAYOUT))
     say = context.progress.about(board.name)
     limit = board.cache_limit_bytes
     remote = deploy(opened.connection, board.workdir, files, progress=say, board=board.name, cache_limit_bytes=limit)
@@ -99,7 +116,16 @@ def job_for(
         job_id=f"{context.run_id}.{board.name.replace('@', '-').replace(':', '-')}.{state.attempt}",
         mode="count" if board.emulated else "latency",
         cells=tuple(
-            _job_cell(context, cell, name, sites[cell.board_runtime], remote, state, sustained=not blocks)
+            _job_cell(
+                context,
+                cell,
+                name,
+                sites[cell.board_runtime],
+                remote,
+                state,
+                settings[cell.cell_id],
+                sustained=not blocks,
+            )
             for cell in alive
             for name in names_of(cell)
         ),
@@ -128,21 +154,23 @@ def _job_cell(
     runtime: BoardRuntime,
     remote: Mapping[str, str],
     state: _State,
+    settings: Mapping[str, Any],
     *,
     sustained: bool,
 ) -> JobCell:
-    inputs = context.prepared.inputs(cell, cell.board)
-    sha256 = context.prepared.artifact(cell).sha256
-    settings = settled(context.store, context.run_id, context.home, cell, sha256, context.progress)
+    prepared, layout = context.prepared, settings.get(LAYOUT)
+    inputs, model = prepared.inputs(cell, cell.board, layout), prepared.file(cell, layout)
+    artifact_sha256 = prepared.artifact(cell).sha256
     twin = name.endswith(TWIN)
     once = NOTHING if twin else _once(context, cell, state)
     return JobCell(
         cell=name,
-        model=remote[sha256],
+        model=remote[model.sha256],
         runtime=cell.runtime,
         python=runtime.python,
         site=runtime.site,
         **chosen_settings(settings),
+        made_of=None if model.sha256 == artifact_sha256 else artifact_sha256,
         golden=remote[inputs.golden.sha256],
         accuracy=None if inputs.accuracy is None else remote[inputs.accuracy.sha256],
         timing=remote[inputs.timing.sha256],
@@ -156,6 +184,11 @@ def _job_cell(
         command=runtime.command or None,
         power=not twin,  # the A/A control so shows what the meter does to the time
     )
+
+
+def _settings(context: RunContext, cell: Cell) -> Mapping[str, Any]:
+    sha256 = context.prepared.artifact(cell).sha256
+    return settled(context.store, context.run_id, context.home, cell, sha256, context.progress)
 
 
 def chosen_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

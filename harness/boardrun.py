@@ -19,7 +19,7 @@ from ..targets.session import Session, attach_session, discard_session, stop_ses
 from ..targets.watch import AgentLostError, AgentStoppedError
 from .assemble import standing
 from .blocks import MOST_ATTEMPTS, orders
-from .boardjob import RunContext, errand_of, has_enough, is_missing, job_for, names_of
+from .boardjob import RunContext, errand_of, has_enough, is_missing, job_for, names_of, settle_cells
 from .checks import judge_check
 from .collect import damage_of, trial_from_event
 from .errorclass import error_class
@@ -64,6 +64,7 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> T
             token = note_lease(context.store, context.run_id, opened)
             with _phase(context, board, "provide"):
                 sites = _note_board(context, opened, cells)
+            settle_cells(context, cells)
             with _phase(context, board, "measure"):
                 _collect_earlier(context, opened, cells)
             with _phase(context, board, "deploy"):

@@ -28,6 +28,7 @@ from .plan import Cell, Plan, expand, stand_in
 from .progress import Progress, counted
 from .provenance import hilbench_version, provenance
 from .reporting import run_before, write_report
+from .runtimeplan import LAYOUT
 from .sources import Sources, datasets, formats, plan_hash, read_sources
 from .store import NewNote, RunRow, Store, now
 
@@ -184,6 +185,8 @@ def _store_candidates(store: Store, run_id: str, cells: Sequence[Cell], prepared
         if candidate.artifact is None:
             notes.append(_failed(cell.cell_id, candidate.outcome, str(candidate.reason)))
             continue
+        if (reason := prepared.lacks_layout(cell, cell.settings.get(LAYOUT))) is not None:
+            notes.append(_failed(cell.cell_id, Outcome.UNSUPPORTED, reason))
         notes.append((cell.cell_id, "artifact", asdict(candidate.artifact)))
         host = prepared.host(cell)
         if host is not None:

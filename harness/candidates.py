@@ -18,6 +18,7 @@ from ..compression.apply import Artifact, apply_recipe
 from ..compression.costs import costs_facts, costs_of
 from ..compression.errors import CompressionError, UnsupportedRecipeError
 from ..compression.evaluate import Evaluation, evaluate, host_outputs, wanted_answers
+from ..compression.input_layout import LaidOut, laid_out
 from ..compression.interface import Interface
 from ..compression.model import Model
 from ..compression.recipe import Recipe
@@ -105,10 +106,28 @@ class Prepared:
             return _host(candidate.made, source, cell.runtime, self._cache, None)
         return candidate.hosts.get(cell.runtime)
 
-    def inputs(self, cell: Cell, board: Board) -> BoardInputs:
-        """The inputs of a cell on a board, as its file takes them."""
+    def file(self, cell: Cell, layout: str | None = None) -> LaidOut:
+        """The file of a cell, taking its images in a layout (`nchw`, `nhwc`); None = as it does.
+
+        Raises UnsupportedRecipeError where the layout cannot be chosen.
+        """
+        artifact, source = self.artifact(cell), self._sources[cell.model]
+        now = source.task.preprocessing.layout
+        model = (source.model.inputs, source.model.outputs)
+        return laid_out(artifact, model, now, now if layout is None else layout.upper(), cache=self._cache)
+
+    def lacks_layout(self, cell: Cell, layout: str | None) -> str | None:
+        """Why the file of a cell cannot have a layout, in a sentence; None where it can."""
+        try:
+            self.file(cell, layout)
+        except UnsupportedRecipeError as error:
+            return str(error)
+        return None
+
+    def inputs(self, cell: Cell, board: Board, layout: str | None = None) -> BoardInputs:
+        """The inputs of a cell on a board, as its file takes them; `layout` as in `file`."""
         inputs = self._sources[cell.model].inputs[board_samples(self._plan, board)]
-        interface = self.artifact(cell).interface
+        interface = self.file(cell, layout).interface
         if interface is None:
             return inputs
         key = (inputs, interface)  # all of them: boards share the golden inputs, not the number of images judged
@@ -123,11 +142,11 @@ class Prepared:
             return outputs
         return interface.from_file(outputs)
 
-    def files(self, cell: Cell, board: Board) -> dict[str, Path]:
-        """Everything that a cell needs on a board, by sha256."""
-        artifact, inputs = self.artifact(cell), self.inputs(cell, board)
+    def files(self, cell: Cell, board: Board, layout: str | None = None) -> dict[str, Path]:
+        """Everything that a cell needs on a board, by sha256; `layout` as in `file`."""
+        model, inputs = self.file(cell, layout), self.inputs(cell, board, layout)
         files = [inputs.golden, inputs.timing, *([inputs.accuracy] if inputs.accuracy else [])]
-        return {artifact.sha256: artifact.path, **{file.sha256: file.path for file in files}}
+        return {model.sha256: model.path, **{file.sha256: file.path for file in files}}
 
     def golden_on_host(self, cell: Cell) -> dict[str, Array] | None:
         """Raw outputs of this machine for the golden inputs; None where it has no runtime for the format."""

@@ -116,6 +116,11 @@ class RuntimeFile(Strict):
     offline_graph: bool = Field(
         default=False, description="Have ONNX Runtime optimise the graph on the board once, and load what it wrote."
     )
+    input_layout: Literal["nchw", "nhwc"] | None = Field(
+        default=None,
+        description="Where an ONNX file takes the channels of its images: it gets a transposition in front if its own "
+        "place (the task's `layout`) is another. By default as the file is.",
+    )
     settings: Literal["best", "best-memory"] | None = Field(
         default=None, description="Instead of all these: what `hilbench optimize` found for the artifact on the board."
     )

@@ -222,6 +222,7 @@ def _runtime(file: RuntimeFile) -> RuntimePlan:
         spinning=file.spinning,
         xnnpack=file.xnnpack,
         offline_graph=file.offline_graph,
+        input_layout=file.input_layout,
         tuned=file.settings,
     )
 

@@ -12,6 +12,7 @@ from .provenance import digest
 BEST = "best"
 BEST_MEMORY = "best-memory"
 ONNXRUNTIME = "onnxruntime"
+LAYOUT = "input_layout"
 
 _SWITCHES = ("arena", "memory_pattern", "spinning", "xnnpack")
 
@@ -21,8 +22,8 @@ class RuntimePlan:
     """One runtime setting. `name` None means the one that fits the model's format.
 
     Of `affinity` and the switches below it None means the default: where the board's profile puts the process, and the
-    runtime's own choice. `tuned` (`best`, `best-memory`) stands for what `hilbench optimize` found for the artifact on
-    the board; nothing else is chosen then but the interpreter.
+    runtime's own choice; of `input_layout` (`nchw`, `nhwc`) the file as it is. `tuned` (`best`, `best-memory`) stands
+    for what `hilbench optimize` found for the artifact on the board; nothing else is chosen then but the interpreter.
     """
 
     name: str | None
@@ -36,6 +37,7 @@ class RuntimePlan:
     spinning: bool | None = None
     xnnpack: bool | None = None
     offline_graph: bool = False
+    input_layout: str | None = None
     tuned: str | None = None
 
     def settings(self) -> dict[str, Any]:
@@ -52,6 +54,7 @@ class RuntimePlan:
             **({} if affinity is None else {"affinity": affinity}),
             **{name: getattr(self, name) for name in _SWITCHES if getattr(self, name) is not None},
             **({"offline_graph": True} if self.offline_graph else {}),
+            **({} if self.input_layout is None else {LAYOUT: self.input_layout}),
         }
 
     def variant(self, runtime: str) -> str:
@@ -75,6 +78,7 @@ class RuntimePlan:
             "memory_pattern": self.memory_pattern is not None,
             "spinning": self.spinning is not None,
             "offline_graph": self.offline_graph,
+            LAYOUT: self.input_layout is not None,
         }
         if not onnx:
             yield from (name for name, chosen in wanted.items() if chosen)

@@ -13,6 +13,7 @@ from ..compression.cache import sha256_of
 from ..compression.data import Dataset, describe, golden_inputs, model_inputs
 from ..compression.errors import CompressionError, ModelError
 from ..compression.factory import export_factory
+from ..compression.input_layout import has_images
 from ..compression.model import Model, read_model
 from ..compression.recipe import Recipe
 from ..compression.task import Array, Task, subset_indices
@@ -51,6 +52,13 @@ class Unread:
 
 
 Sources = Mapping[str, Source | Unread]
+
+
+def image_layout(source: Source | Unread) -> str | None:
+    """In which layout a model takes images, `nchw` or `nhwc`; None where no input has their four axes."""
+    if isinstance(source, Unread) or not has_images(source.model.inputs):
+        return None
+    return source.task.preprocessing.layout.lower()
 
 
 def read(sources: Sources) -> Mapping[str, Source]:

@@ -21,7 +21,9 @@ def settings_key(record: Record) -> str:
     return _SORTED.encode(dict(record.settings))
 
 
-_SWITCHES = ("threads", "graph_optimization", "arena", "memory_pattern", "spinning", "xnnpack", "offline_graph")
+_SWITCHES = (
+    "threads", "graph_optimization", "arena", "memory_pattern", "spinning", "xnnpack", "offline_graph", "input_layout"
+)  # fmt: skip
 
 
 def why_not_comparable(candidate: Record, baseline: Record, *, across_settings: bool = False) -> str | None:
@@ -80,7 +82,8 @@ def _other_bytes(name: str, record: Record) -> Iterator[str]:
     if deployed is not None and judged is not None and judged != deployed:
         yield tr("the accuracy of the {candidate} was judged on another file than the one deployed", candidate=tr(name))
     for trial in _measured(record):
-        ran = trial.used.get("model_sha256")
+        # A file made for another layout of the input is the artifact behind a transposition.
+        ran = trial.used.get("made_of") or trial.used.get("model_sha256")
         if ran is not None and deployed is not None and ran != deployed:
             text = mark("the board ran another file of the {candidate} than the one whose accuracy was judged")
             yield tr(text, candidate=tr(name))

@@ -21,6 +21,7 @@ from . import units
 from .collecting import without_collection
 from .compare import compare_summaries
 from .comparemoved import since_last_time
+from .deployed import deployed_file
 from .gaps import failed, failures, not_measured, scope_text, state_text
 from .joules import joules
 from .kindview import kind_views
@@ -183,13 +184,20 @@ def _environment() -> Environment:
 
 
 def _artifacts(summary: RunSummary) -> list[tuple[str, str, str, str]]:
-    """(model, recipe, sha256, where it lies) of each distinct file, in the order of the plan."""
-    found = [
-        (cell.record.model, cell.record.recipe, artifact.sha256, artifact.path or tr("not recorded"))
-        for cell in summary.cells
-        if (artifact := cell.record.artifact) is not None
-    ]
-    return list(dict.fromkeys(found))
+    """(model, recipe, sha256, where it lies) of each distinct file, in the order of the plan; those that ran with the
+    input in another layout come after the artifact that they were made of.
+    """
+    found: dict[tuple[str, str, str, str], None] = {}
+    for cell in summary.cells:
+        artifact, ran = cell.record.artifact, deployed_file(cell.record)
+        if artifact is None or ran is None:
+            continue
+        unknown = tr("not recorded")
+        found[cell.record.model, cell.record.recipe, artifact.sha256, artifact.path or unknown] = None
+        if ran.layout is not None:
+            recipe = tr("{recipe}, images as {layout}", recipe=cell.record.recipe, layout=ran.layout.upper())
+            found[cell.record.model, recipe, ran.sha256, ran.path or unknown] = None
+    return list(found)
 
 
 def _yaml(plan: object) -> str:

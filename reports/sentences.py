@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from .deployed import deployed_file
 from .drop import Drop
 from .language import mark, plural, tr
 from .pick import Check, Choice, Purpose, Rival
@@ -115,14 +116,16 @@ def _claim(choice: Choice, cell: CellSummary, summary: RunSummary) -> str:
 
 def _file(cell: CellSummary) -> str:
     """Which file that is: its name, its hash, and where it lies."""
-    artifact = cell.record.artifact
-    if artifact is None:
+    file = deployed_file(cell.record)
+    if file is None:
         return tr("No file of it was kept.")
-    if artifact.path is None:
-        return tr("Its file has the sha256 {sha256}; where it lies was not recorded.", sha256=artifact.sha256)
-    folder, _, file_name = artifact.path.rpartition("/")
+    if file.path is None:
+        return tr("Its file has the sha256 {sha256}; where it lies was not recorded.", sha256=file.sha256)
+    folder, _, file_name = file.path.rpartition("/")
     text = mark("The file is {name} in {folder}, sha256 {sha256}.")
-    return tr(text, name=file_name, folder=folder or ".", sha256=artifact.sha256)
+    if file.layout is not None:
+        text = mark("The file is {name} in {folder}, sha256 {sha256}; it takes its images as {layout}.")
+    return tr(text, name=file_name, folder=folder or ".", sha256=file.sha256, layout=(file.layout or "").upper())
 
 
 def _is_least(choice: Choice) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ...reports.deployed import deployed_file
 from ...reports.record import Outcome, RunRecord
 from ...reports.summary import CellSummary, RunSummary, summarize
 from ...reports.verdict import Verdict
@@ -25,7 +26,7 @@ from ..plan import Plan
 from ..progress import Progress
 from ..run import run_plan
 from ..runtimeplan import RuntimePlan
-from ..sources import Sources, plan_hash
+from ..sources import Sources, image_layout, plan_hash
 from ..store import Store, now
 from .grid import FACTORS, Level, grid
 from .judge import LATENCY, Judged, against_default, candidates, winner
@@ -64,7 +65,8 @@ class Work:
 def optimize_artifact(work: Work, subject: Subject, facts: Mapping[str, Any]) -> Found:
     """Screen, confirm and keep what was found. `facts` are the board's; see `grid`. Raises Interrupted."""
     default = default_setting(work.plan, subject.runtime)
-    tried = grid(subject.board, facts, subject.runtime, default, work.wanted.factors)
+    images = image_layout(work.sources[subject.model])
+    tried = grid(subject.board, facts, subject.runtime, default, work.wanted.factors, images=images)
     if not tried.levels:
         return replace(unmeasured(work, subject, "there is no other setting to try", code=0), left_out=tried.left_out)
     settings = [default, *(level.on(default) for level in tried.levels)]
@@ -133,7 +135,9 @@ def _confirmed(
             work, subject, replace(found, sentence=f"the default setting stays: {said}"), None, confirmed.record
         )
     taken = next(one.settings() for one in settings[1:] if one.settings() == dict(best.cell.record.settings))
-    found = replace(found, outcome=BETTER, settings=taken, sentence=_sentence(best, default))
+    file = deployed_file(best.cell.record)
+    made = None if file is None or file.layout is None else file.path
+    found = replace(found, outcome=BETTER, settings=taken, sentence=_sentence(best, default), file=made)
     return _kept(work, subject, found, best, confirmed.record)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from ...targets.board import COMMAND, Arch, Board
 from ..errors import PlanError
-from ..runtimeplan import ONNXRUNTIME, RuntimePlan
+from ..runtimeplan import LAYOUT, ONNXRUNTIME, RuntimePlan
 
-FACTORS = ("place", "graph_optimization", "offline_graph", "providers", "arena", "memory_pattern", "xnnpack")
+FACTORS = ("place", "graph_optimization", "offline_graph", LAYOUT, "providers", "arena", "memory_pattern", "xnnpack")
+_LAYOUTS = ("nchw", "nhwc")
 _CPU = "CPUExecutionProvider"
 _PROVIDERS = {  # those that compute on the processor; whether a build has one only the board can tell
     Arch.X86_64: ("XnnpackExecutionProvider", "DnnlExecutionProvider", "OpenVINOExecutionProvider"),
@@ -51,27 +52,39 @@ def check_factors(factors: Collection[str]) -> None:
 
 
 def grid(
-    board: Board, facts: Mapping[str, Any], runtime: str, default: RuntimePlan, factors: Collection[str] = FACTORS
+    board: Board,
+    facts: Mapping[str, Any],
+    runtime: str,
+    default: RuntimePlan,
+    factors: Collection[str] = FACTORS,
+    *,
+    images: str | None,
 ) -> Grid:
-    """The settings worth trying for a runtime on a board; `facts` are its `cores` and `clusters`, as it told them."""
+    """The settings worth trying for a runtime on a board; `facts` are its `cores` and `clusters`, as it told them.
+
+    `images` is the layout (`nchw`, `nhwc`) in which the model takes images, None where it takes none.
+    """
     if runtime == COMMAND:
         return Grid(levels=(), left_out={"settings": "a program as runtime has no settings that hilbench knows"})
     found: list[Level] = []
     left_out: dict[str, str] = {}
     for factor in (name for name in FACTORS if name in factors):
-        reason = _why_left_out(factor, board, facts, runtime)
+        reason = _why_left_out(factor, board, facts, runtime, images)
         if reason is not None:
             left_out[factor] = reason
             continue
-        levels = [Level(factor=factor, changes=changes) for changes in _levels(factor, board, facts, runtime, default)]
+        changes = _layouts(default, images) if factor == LAYOUT else _levels(factor, board, facts, runtime, default)
+        levels = [Level(factor=factor, changes=one) for one in changes]
         found += [level for level in levels if level.on(default) != default]
     return Grid(levels=tuple(found), left_out=left_out)
 
 
-def _why_left_out(factor: str, board: Board, facts: Mapping[str, Any], runtime: str) -> str | None:
+def _why_left_out(factor: str, board: Board, facts: Mapping[str, Any], runtime: str, images: str | None) -> str | None:
     onnx = runtime == ONNXRUNTIME
     if factor != "place" and onnx is (factor == "xnnpack"):
         return "it is one of the providers" if onnx else f"{runtime} has no such setting"
+    if factor == LAYOUT and images is None:
+        return "no input of the model has the four axes of images"
     if factor == "place":
         if board.emulated:
             return "an emulated board has one processor, so threads and cores cannot differ"
@@ -96,6 +109,12 @@ def _levels(
             yield {factor: not default.offline_graph}
         case _:  # a switch whose default is on
             yield {factor: None if getattr(default, factor) is False else False}
+
+
+def _layouts(default: RuntimePlan, images: str | None) -> Iterator[Mapping[str, Any]]:
+    """The layout that the default setting has not; the model's own is to leave the file as it is."""
+    usual = default.input_layout or images
+    yield from ({LAYOUT: None if layout == images else layout} for layout in _LAYOUTS if layout != usual)
 
 
 def _places(cores: int, clusters: Sequence[Mapping[str, Any]], runtime: str) -> Iterator[Mapping[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...reports.deployed import DeployedFile
 from ...reports.export import export_summary
 from ...reports.gaps import not_measured
 from ...reports.pick import Choice, checks
@@ -35,6 +36,7 @@ class Shipped:
     summary: RunSummary
     choice: Choice
     cell: CellSummary
+    deployed: DeployedFile
     limits: tuple[Limit, ...]
     steps: tuple[Mapping[str, Any], ...]
     settings: Mapping[str, Any]
@@ -47,8 +49,11 @@ class Shipped:
     command: str
 
 
-def card(shipped: Shipped) -> dict[str, Any]:
-    """The card: what it is, what was done, what was measured, whether the budget is kept, and where it comes from."""
+def card(shipped: Shipped, file_bytes: int) -> dict[str, Any]:
+    """The card: what it is, what was done, what was measured, whether the budget is kept, and where it comes from.
+
+    `file_bytes` is the size of the file that is shipped.
+    """
     export = export_summary(shipped.summary)
     run, cells = export["run"], export["cells"]
     own = _exported(shipped.summary, cells, shipped.cell)
@@ -64,9 +69,9 @@ def card(shipped: Shipped) -> dict[str, Any]:
         "artifact": {
             "file": shipped.file,
             "format": artifact.format,
-            "sha256": artifact.sha256,
-            "bytes": artifact.bytes,
-            "notes": list(artifact.notes),
+            "sha256": shipped.deployed.sha256,
+            "bytes": file_bytes,
+            "notes": [*artifact.notes, *_layout_note(shipped.deployed, artifact.sha256)],
         },
         "recipe": {"name": own["recipe"], "steps": [dict(step) for step in shipped.steps]},
         "runtime": {
@@ -98,6 +103,12 @@ def card(shipped: Shipped) -> dict[str, Any]:
         "selection": SELECTION,
         "command": shipped.command,
     }
+
+
+def _layout_note(file: DeployedFile, artifact_sha256: str) -> Iterator[str]:
+    if file.layout is not None:
+        layout = file.layout.upper()
+        yield f"it takes its images as {layout}: a transposition stands in front of the artifact {artifact_sha256}"
 
 
 def cell_standings(cell: CellSummary, summary: RunSummary, limits: Sequence[Limit]) -> tuple[Standing, ...]:

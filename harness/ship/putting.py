@@ -10,6 +10,7 @@ from typing import Any
 
 from ...compression.cache import read_whole
 from ...compression.recipe import step_parameters
+from ...reports.deployed import DeployedFile, deployed_file
 from ...reports.gaps import not_measured
 from ...reports.language import Language
 from ...reports.pick import Choice, choices
@@ -20,6 +21,7 @@ from ...targets.board import Board
 from ..errors import HarnessError
 from ..home import Home
 from ..plan import Plan
+from ..runtimeplan import LAYOUT
 from ..search.budget import Limit
 from .card import Shipped, card, cell_standings, tried_cells
 from .cardtext import card_text
@@ -88,7 +90,7 @@ def put(context: Context, record: RunRecord) -> BoardOutcome:
         sentence=f"{choice.chosen.record.recipe} keeps the budget: {folder}",
         folder=str(folder),
         recipe=choice.chosen.record.recipe,
-        artifact_sha256=_artifact(choice.chosen).sha256,
+        artifact_sha256=shipped.deployed.sha256,
         run_id=record.run_id,
         confirmed=confirmed,
         failed=failed,
@@ -100,14 +102,14 @@ def put(context: Context, record: RunRecord) -> BoardOutcome:
 def _files(record: RunRecord, shipped: Shipped, language: Language) -> dict[str, bytes]:
     from ...reports.page import render
 
-    facts = _artifact(shipped.cell)
-    content = None if facts.path is None else read_whole(Path(facts.path), facts.sha256)
+    file = shipped.deployed
+    content = None if file.path is None else read_whole(Path(file.path), file.sha256)
     if content is None:
         raise HarnessError(
-            f"the file of {shipped.cell.record.recipe} is not in the cache any more ({facts.path}); "
+            f"the file of {shipped.cell.record.recipe} is not in the cache any more ({file.path}); "
             "the same command makes it again"
         )
-    found = card(shipped)
+    found = card(shipped, len(content))
     return {
         shipped.file: content,
         "settings.yaml": _settings_yaml(shipped).encode(),
@@ -122,12 +124,13 @@ def _shipped(context: Context, summary: RunSummary, choice: Choice, cell: CellSu
     recipe = next(one for one in context.plan.recipes if one.name == record.recipe)
     settings, settings_from = settled_settings(context.home, summary.run, record.cell_id)
     trial = next((one for one in context.finalists if one.recipe == record.recipe), None)
-    facts = _artifact(cell)
+    facts, deployed = _artifact(cell), _deployed(cell)
     stem = f"{request.name}.{plain_name(record.recipe)}"[:_LONGEST_FILE].rstrip(".-")
     return Shipped(
         summary=summary,
         choice=choice,
         cell=cell,
+        deployed=deployed,
         limits=context.limits,
         steps=tuple(step_parameters(step) for step in recipe.steps),
         settings=settings,
@@ -153,16 +156,21 @@ def _shipped(context: Context, summary: RunSummary, choice: Choice, cell: CellSu
 
 
 def _settings_yaml(shipped: Shipped) -> str:
-    """The runtime and its settings, for whoever deploys the file, and for a plan: `runtimes: [...]` takes the entry."""
+    """The runtime and its settings, for whoever deploys the file, and for a plan: `runtimes: [...]` takes the entry.
+
+    The file takes its images in the layout already, so that is no setting any more: a plan says it as the task's.
+    """
     import io
 
     from ruamel.yaml import YAML
 
     record = shipped.cell.record
+    layout = shipped.deployed.layout
     data = {
         "runtime": record.runtime,
-        "settings": dict(shipped.settings),
-        "artifact_sha256": _artifact(shipped.cell).sha256,
+        "settings": {key: value for key, value in shipped.settings.items() if key != LAYOUT},
+        "artifact_sha256": shipped.deployed.sha256,
+        **({} if layout is None else {"task": {"layout": layout}}),
         "board": record.board,
     }
     stream = io.StringIO()
@@ -191,6 +199,12 @@ def left_behind(target: Path, board: str) -> list[str]:
     """What is said of a folder that an earlier ship wrote for a board to which nothing goes now."""
     folder = board_folder(target, board)
     return [f"{folder} is of an earlier ship and was left as it is."] if (folder / CARD).is_file() else []
+
+
+def _deployed(cell: CellSummary) -> DeployedFile:
+    file = deployed_file(cell.record)
+    assert file is not None
+    return file
 
 
 def _artifact(cell: CellSummary) -> Any:

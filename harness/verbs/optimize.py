@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     "--try",
     "factors",
     multiple=True,
-    help="Try only this: place, graph_optimization, offline_graph, providers, arena, memory_pattern, xnnpack. "
-    "Repeatable.",
+    help="Try only this: place, graph_optimization, offline_graph, input_layout, providers, arena, "
+    "memory_pattern, xnnpack. Repeatable.",
 )
 @click.option("--new", is_flag=True, help="Begin anew even if an optimisation of this plan did not finish.")
 @click.option(
@@ -58,9 +58,10 @@ def optimize(
     """Find the settings with which each file of a plan runs best on each board.
 
     For every artifact (the plan's shortlist, else all recipes) and board: threads and cores, the level of graph
-    optimisation, a graph optimised on the board, providers, arena and memory pattern. A short run tries one change at a
-    time; a second run, under the plan's protocol, measures the default and the most promising settings anew. A setting
-    is kept only if that proves it better than the default. `runtimes: [{settings: best}]` in a plan takes it.
+    optimisation, a graph optimised on the board, the layout of the input, providers, arena and memory pattern. A short
+    run tries one change at a time; a second run, under the plan's protocol, measures the default and the most promising
+    settings anew. A setting is kept only if that proves it better than the default. `runtimes: [{settings: best}]` in a
+    plan takes it.
 
     Called again after it was stopped, it goes on.
     """
@@ -95,6 +96,8 @@ def _show(results: Sequence[Found], *, as_json: bool) -> None:
         subject = one.subject
         name = f"{subject['board']}: {subject['model']}, {subject['recipe']}, {subject['runtime']}"
         click.echo(f"{name}\n  {one.sentence}")
+        if one.file is not None:
+            click.echo(f"  file with this input: {one.file}")
         for tried in one.tried:
             click.echo(f"  screened: {tried['sentence']}")
         for factor, reason in (one.left_out or {}).items():

@@ -62,7 +62,7 @@ def candidate_of(facts: Mapping[str, Any]) -> str:
     extra += [str(provider) for provider in settings.get("providers", ())]
     if settings.get("affinity") is not None:
         extra.append(f"on {setting_text(settings['affinity'])} cores")
-    switches = ("arena", "memory_pattern", "spinning", "xnnpack", "offline_graph", "settings")
+    switches = ("arena", "memory_pattern", "spinning", "xnnpack", "offline_graph", "input_layout", "settings")
     extra += [f"{name.replace('_', ' ')} {setting_text(settings[name])}" for name in switches if name in settings]
     if settings.get("python"):
         extra.append(str(settings["python"]))

@@ -77,6 +77,8 @@ class JobCell:
     spinning: bool | None = None  # whether threads of the pool that wait keep a core busy
     xnnpack: bool | None = None  # TensorFlow Lite's delegate
     offline_graph: bool = False  # the graph is optimised and written on the board first, see offline_graph.py
+    input_layout: str | None = None  # `nchw` | `nhwc`, as the plan says; the inputs and the model are so already
+    made_of: str | None = None  # sha256 of the artifact that the model was made of for that layout, if it was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

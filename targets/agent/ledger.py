@@ -80,11 +80,18 @@ def record(
     """
     cooled = session.progress.cooled if step.kind == "latency" else None
     noted = {} if cooled is None else {"cooling": cooled}
-    ran = {"board_profile": session.profile.name, "model_sha256": model_sha256(step.cell.model)}
-    answer["used"] = {**answer["used"], **ran, **noted}
+    answer["used"] = {**answer["used"], "board_profile": session.profile.name, **_file_of(step.cell), **noted}
     if step.kind == "latency":
         session.progress.loop_k.setdefault(work_of(step.cell), int(answer["loop_k"]))
     _gap(session, step, result_event(step, answer, *began, forked=forked, root=session.profile.root), process_ns)
+
+
+def _file_of(cell: JobCell) -> dict[str, Any]:
+    """Which file ran, read back; that it was made of the artifact for a layout only where its bytes are those sent."""
+    sha256 = model_sha256(cell.model)
+    if cell.made_of is None or sha256 != Path(cell.model).stem:
+        return {"model_sha256": sha256}
+    return {"model_sha256": sha256, "made_of": cell.made_of, "input_layout": cell.input_layout}
 
 
 BESIDE: dict[str, dict[str, Any]] = {

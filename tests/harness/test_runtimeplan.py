@@ -41,7 +41,8 @@ def test_cells_of_older_plans_keep_their_ids(setting: RuntimePlan, variant: str)
 def test_each_setting_has_an_id_of_its_own(tmp_path: Path) -> None:
     written = (
         "{}", "{affinity: all}", "{affinity: [0, 1]}", "{arena: false}", "{memory_pattern: false}", "{spinning: true}",
-        "{spinning: false}", "{offline_graph: true}", "{settings: best}", "{settings: best-memory}",
+        "{spinning: false}", "{offline_graph: true}", "{input_layout: nchw}", "{input_layout: nhwc}",
+        "{settings: best}", "{settings: best-memory}",
     )  # fmt: skip
     found = {settings_of(tmp_path, one).variant("onnxruntime") for one in written}
     assert len(found) == len(written)
@@ -49,7 +50,8 @@ def test_each_setting_has_an_id_of_its_own(tmp_path: Path) -> None:
 
 def test_what_a_plan_says_reaches_the_job(tmp_path: Path) -> None:
     setting = settings_of(
-        tmp_path, "{threads: 2, affinity: [0, 1], arena: false, offline_graph: true, python: python3.11}"
+        tmp_path,
+        "{threads: 2, affinity: [0, 1], arena: false, offline_graph: true, python: python3.11, input_layout: nhwc}",
     )
     assert chosen_settings(setting.settings()) == {
         "threads": 2,
@@ -58,6 +60,7 @@ def test_what_a_plan_says_reaches_the_job(tmp_path: Path) -> None:
         "affinity": (0, 1),
         "arena": False,
         "offline_graph": True,
+        "input_layout": "nhwc",
     }
     assert set(chosen_settings(setting.settings())) <= set(JobCell.__slots__)
 
@@ -68,8 +71,8 @@ def test_what_a_plan_says_reaches_the_job(tmp_path: Path) -> None:
         ("ai-edge-litert", RuntimePlan(name=None, arena=False), "ai-edge-litert has no setting arena"),
         (
             "tflite-runtime",
-            RuntimePlan(name=None, spinning=True, offline_graph=True),
-            "tflite-runtime has no setting spinning, offline_graph",
+            RuntimePlan(name=None, spinning=True, offline_graph=True, input_layout="nhwc"),
+            "tflite-runtime has no setting spinning, offline_graph, input_layout",
         ),
         (
             "onnxruntime",

@@ -90,6 +90,18 @@ def test_bytes_other_than_those_whose_accuracy_was_judged_are_not_compared() -> 
     )
 
 
+def test_a_file_made_of_the_artifact_for_another_layout_is_compared_as_the_artifact() -> None:
+    candidate, baseline = pair()
+    assert baseline.artifact is not None
+    made = {"model_sha256": "0" * 64, "made_of": baseline.artifact.sha256, "input_layout": "nhwc"}
+    assert why_not_comparable(candidate, used(baseline, **made)) is None
+    assert why_not_comparable(candidate, used(baseline, **{**made, "made_of": "1" * 64})) is not None
+    declared, other = (replace(one, settings={**one.settings, "input_layout": "nchw"}) for one in (candidate, baseline))
+    assert why_not_comparable(declared, used(other, **made)) == (
+        "the baseline ran with input layout nhwc, not with nchw as declared"
+    )
+
+
 def test_a_runtime_that_changed_between_the_parts_of_a_campaign_is_not_compared() -> None:
     candidate, baseline = (used(item, runtime_version="1.32.0") for item in pair())
     assert why_not_comparable(candidate, baseline) is None

@@ -22,7 +22,8 @@ def board(arch: Arch = Arch.ARM64, role: Role = Role.TARGET) -> Board:
 
 
 def tried(runtime: str, facts: dict[str, Any], default: RuntimePlan | None = None, **changes: Any) -> Grid:
-    return grid(changes.pop("board", board()), facts, runtime, default or RuntimePlan(name=runtime), **changes)
+    changes = {"board": board(), "images": "nchw", **changes}
+    return grid(changes.pop("board"), facts, runtime, default or RuntimePlan(name=runtime), **changes)
 
 
 def changes(found: Grid, factor: str) -> list[dict[str, Any]]:
@@ -71,6 +72,16 @@ def test_the_default_itself_is_never_tried_again_and_switches_go_the_other_way()
     assert all(level.on(default) != default for level in found.levels)
     assert changes(found, "graph_optimization") == [{"graph_optimization": "all"}, {"graph_optimization": "extended"}]
     assert (changes(found, "offline_graph"), changes(found, "arena")) == ([{"offline_graph": False}], [{"arena": None}])
+
+
+def test_the_layout_that_the_model_has_not_is_tried_where_it_takes_images() -> None:
+    layouts = [changes(tried("onnxruntime", {"cores": 1}, images=one), "input_layout") for one in ("nchw", "nhwc")]
+    assert layouts == [[{"input_layout": "nhwc"}], [{"input_layout": "nchw"}]]
+    turned = RuntimePlan(name="onnxruntime", input_layout="nhwc")
+    assert changes(tried("onnxruntime", {"cores": 1}, turned), "input_layout") == [{"input_layout": None}]
+    without = tried("onnxruntime", {"cores": 1}, images=None)
+    assert changes(without, "input_layout") == []
+    assert without.left_out["input_layout"] == "no input of the model has the four axes of images"
 
 
 def test_providers_are_those_of_the_instruction_set_before_the_plain_processor() -> None:

@@ -21,6 +21,7 @@ from hilbench.compression.errors import ModelError
 from hilbench.harness.assemble import assemble
 from hilbench.harness.errors import Interrupted, PlanError
 from hilbench.harness.home import Home
+from hilbench.harness.optimize.settingsfile import keep_entry, read_settings
 from hilbench.harness.selection import Boards
 from hilbench.harness.ship import shipping
 from hilbench.harness.ship.outcome import outcome_json, outcome_lines
@@ -30,8 +31,10 @@ from hilbench.reports.export import export_json
 from hilbench.reports.language import Language
 from hilbench.reports.page import render
 from hilbench.targets.errors import InventoryError
+from onnxruntime import InferenceSession
+from ruamel.yaml import YAML
 
-from .quick_ship import asked, made_data, shipped, shorten, write_lab
+from .quick_ship import SIDE, asked, made_data, shipped, shorten, write_lab
 
 PHASES = ("load", "first", "steady")
 MOST_KILLED = 40  # processes in the store when a ship is killed last; it makes more in all
@@ -137,6 +140,26 @@ def test_an_impossible_budget_tells_the_nearest_miss_of_each_limit(lab: Path) ->
     assert len(outcome_lines(one)) == 2 + 3 + 1
     assert "of an earlier ship" in outcome_lines(one)[-1]
     assert set(before) <= set(runs(lab))
+
+
+def test_what_ran_in_another_layout_is_what_is_shipped(lab: Path) -> None:
+    path = Home(folder=lab / ".hilbench").settings("here")
+    (known,) = read_settings(path)
+    for artifact in (known.artifact, sha256_of((lab / "m.onnx").read_bytes())):  # as if `optimize` had found them
+        settings = {**known.settings, "input_layout": "nhwc"}
+        keep_entry(path, known.model_copy(update={"artifact": artifact, "settings": settings}))
+    (one,) = shipped(lab, blocks=7).outcomes
+    folder = lab / "ship" / "here"
+    card = json.loads((folder / "card.json").read_text())
+    content = (folder / card["artifact"]["file"]).read_bytes()
+    assert (sha256_of(content), len(content)) == (card["artifact"]["sha256"], card["artifact"]["bytes"])
+    assert one.artifact_sha256 == card["artifact"]["sha256"]
+    port = InferenceSession(content).get_inputs()[0]
+    assert (port.name, port.shape[1:]) == ("x_nhwc", [SIDE, SIDE, 1])
+    assert "it takes its images as NHWC" in card["artifact"]["notes"][-1]
+    settings = YAML(typ="safe").load((folder / "settings.yaml").read_text())
+    assert "input_layout" not in settings["settings"]  # the file takes them so already
+    assert settings["task"] == {"layout": "nhwc"}
 
 
 @pytest.mark.parametrize(
