@@ -81,6 +81,7 @@ class Prepared:
         self._sources = read(sources)
         self._made = made
         self._cache = cache
+        self._files: dict[tuple[str, str, str], LaidOut] = {}
         self._turned: dict[tuple[BoardInputs, Interface], BoardInputs] = {}
 
     @property
@@ -113,8 +114,12 @@ class Prepared:
         """
         artifact, source = self.artifact(cell), self._sources[cell.model]
         now = source.task.preprocessing.layout
-        model = (source.model.inputs, source.model.outputs)
-        return laid_out(artifact, model, now, now if layout is None else layout.upper(), cache=self._cache)
+        wanted = now if layout is None else layout.upper()
+        key = (cell.model, artifact.sha256, wanted)
+        if key not in self._files:
+            model = (source.model.inputs, source.model.outputs)
+            self._files[key] = laid_out(artifact, model, now, wanted, cache=self._cache)
+        return self._files[key]
 
     def lacks_layout(self, cell: Cell, layout: str | None) -> str | None:
         """Why the file of a cell cannot have a layout, in a sentence; None where it can."""
