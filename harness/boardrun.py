@@ -25,7 +25,7 @@ from .collect import damage_of, trial_from_event
 from .errorclass import error_class
 from .errors import Interrupted
 from .intake import PROFILE_EVENTS, Intake
-from .leased import follow, note_lease, run_claim, start_leased
+from .leased import follow, give_back_lost_lease, note_lease, note_lease_end, run_claim, start_leased
 from .log import about
 from .measuring import process_limit_s
 from .metering import Metering, board_meter
@@ -48,6 +48,7 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> T
     names = [name for cell in cells if cell.skip is None for name in names_of(cell)]
     planned = orders(names, blocks=context.blocks[board.name], seed=context.plan.seed, board=board.name)
     if not is_missing(context, cells, planned, board):
+        give_back_lost_lease(context.store, context.run_id, board)
         return None
     try:
         process_s = process_limit_s(context.plan.measuring, board, process_timeout_s())
@@ -78,6 +79,7 @@ def measure_board(context: RunContext, board: Board, cells: Sequence[Cell]) -> T
                 context.store.add_note(context.run_id, board.name, "session", facts)
                 with _phase(context, board, "measure"), Metering(opened, chosen) as metering:
                     _watch(context, opened, start_leased(opened, job), cells, token, metering)
+        note_lease_end(context.store, context.run_id, board, token)
     except TargetError as error:
         if context.lease_wait_s is None or not isinstance(error, BoardHeldError):
             _note_lost(context, board, error)

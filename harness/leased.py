@@ -13,10 +13,11 @@ from ..targets.board import Board
 from ..targets.claim import Claim, claim_for
 from ..targets.deadlines import process_timeout_s, reconnect_s
 from ..targets.errors import TargetError, TransientTargetError
-from ..targets.lease import LeaseLostError
-from ..targets.open import OpenBoard
+from ..targets.lease import LeaseLostError, give_back
+from ..targets.open import OpenBoard, connect_board
 from ..targets.session import Session, start_session, stop_session
 from ..targets.watch import AgentLostError, watch
+from .assemble import standing
 from .intake import grace_s, lease_ttl_s
 from .store import Store
 
@@ -42,6 +43,31 @@ def note_lease(store: Store, run_id: str, opened: OpenBoard) -> int | None:
     facts = {"token": lease.token, "owner": lease.claim.owner, "person": lease.claim.person}
     store.add_note(run_id, opened.board.name, "lease", facts)
     return lease.token
+
+
+def note_lease_end(store: Store, run_id: str, board: Board, token: int | None) -> None:
+    """Note that the run gave the board back; `token` is None on an emulated board."""
+    if token is not None:
+        store.add_note(run_id, board.name, "lease-ended", {"token": token})
+
+
+def give_back_lost_lease(store: Store, run_id: str, board: Board) -> None:
+    """Give back what a controller had that was killed once all was measured.
+
+    Nothing is left to do there for the run that goes on, so nobody would take the lease again: others, the next run of
+    this controller among them, would wait until it ends by itself.
+    """
+    newest = standing(store.notes(run_id))
+    lease, ended = newest.get((board.name, "lease")), newest.get((board.name, "lease-ended"))
+    if lease is None or (ended is not None and ended.facts["token"] == lease.facts["token"]):
+        return
+    with suppress(TargetError):  # out of reach: it ends by itself
+        connection = connect_board(board)
+        try:
+            give_back(connection, board.workdir, lease.facts["owner"], lease.facts["token"])
+        finally:
+            connection.close()
+        note_lease_end(store, run_id, board, lease.facts["token"])
 
 
 def start_leased(opened: OpenBoard, job: Job) -> Session:

@@ -136,6 +136,14 @@ def acquire(
     return Lease(connection, workdir, claim, token=token, taken_s=taken_s, reconnect=reconnect, clock=clock)
 
 
+def give_back(connection: Connection, workdir: str, owner: str, token: int, *, clock: str = "/proc") -> None:
+    """Give back the lease of a process that was killed. One that is no longer its own is left alone.
+
+    Raises TargetError where the board cannot be asked.
+    """
+    _ask(connection, workdir, ("release", owner, str(token)), clock=clock, timeout_s=_RELEASE_TIMEOUT_S)
+
+
 def show_lease(connection: Connection, workdir: str, *, clock: str = "/proc") -> tuple[Holder, ...]:
     """Who has the board and who reserved it; empty where nobody did. Nothing is changed on the board."""
     done = _ask(connection, workdir, ("show",), clock=clock)
