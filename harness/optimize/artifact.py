@@ -174,6 +174,7 @@ def _kept(work: Work, subject: Subject, found: Found, best: Judged | None, recor
             pairs=verdict.pairs,
             comparisons=verdict.comparisons,
         ),
+        tried=list(work.wanted.factors),
         sentence=found.sentence,
         runs=list(found.runs),
         at=now(),

@@ -50,6 +50,9 @@ class Entry(Strict):
     default: dict[str, Any]
     board: dict[str, Any] = Field(description="What the board was: kernel, runtime_version, isa, cores.")
     evidence: Evidence | None = None
+    tried: list[str] = Field(
+        default_factory=list[str], description="What of the settings was tried, as `--try` names it."
+    )
     sentence: str
     runs: list[str]
     at: str

@@ -29,11 +29,9 @@ from ..reporting import write_text
 from ..run import run_plan
 from ..selection import Boards
 from ..store import SETTLED, Store
-from .request import Request, plain_name
+from .request import TUNED, Request, plain_name
 
 ONNXRUNTIME = "onnxruntime"
-# One, as each costs its blocks: threads and cores gain most. On a board with one processor there is nothing to try.
-FACTORS = ("place",)
 _HEAD = "# Written by `hilbench ship`, which goes by it. To repeat this step alone: hilbench {verb} {name}\n"
 
 
@@ -67,15 +65,18 @@ def written_plan(shop: Shop, data: Mapping[str, Any], name: str, verb: str) -> P
 def tune(shop: Shop, plan: Plan, board: Board, artifacts: Mapping[str, str], told: Mapping[str, Any]) -> None:
     """Find the best settings of each artifact (recipe -> sha256) for which none are known on the board as it is.
 
-    `told` is what the board last told of itself. One optimisation for each artifact: what ended is not begun again.
+    What was found by trying something else is known too, unless more than the usual is to be tried. `told` is what the
+    board last told of itself. One optimisation for each artifact: what ended is not begun again.
     Raises Interrupted, BoardLostError.
     """
-    now = fingerprint(told, ONNXRUNTIME)
+    now, factors = fingerprint(told, ONNXRUNTIME), shop.request.asked.factors
     entries = read_settings(shop.home.settings(board.name))
     usable = {
         entry.artifact
         for entry in entries
-        if (entry.runtime, entry.objective) == (ONNXRUNTIME, "latency") and not changed_since(entry, now)
+        if (entry.runtime, entry.objective) == (ONNXRUNTIME, "latency")
+        and not changed_since(entry, now)
+        and (factors == TUNED or set(factors) <= set(entry.tried))
     }
     for recipe, artifact in artifacts.items():
         if artifact in usable:
@@ -84,7 +85,7 @@ def tune(shop: Shop, plan: Plan, board: Board, artifacts: Mapping[str, str], tol
         found = optimize_plan(
             plan,
             shop.home,
-            wanted=Wanted(factors=FACTORS, recipes=(recipe,)),
+            wanted=Wanted(factors=factors, recipes=(recipe,)),
             new=False,
             command=shop.command,
             progress=shop.progress,

@@ -8,9 +8,10 @@ from typing import Any
 
 from ...reports.searchrecord import WORST
 from ...targets.board import Board, Role
+from ..provenance import digest
 from ..search.budget import Limit
 from .limits import plan_budget, search_constraints
-from .request import Request, plain_name
+from .request import TUNED, Request, plain_name
 from .split import CALIBRATION, CONFIRMATION, SEARCH
 
 # Everything that needs no training; pruning whole channels without any ruins a model, so it is not among them.
@@ -105,7 +106,7 @@ def confirm_plan_data(
     )
     return {
         **_common(request, folder, CONFIRMATION),
-        "name": _name(request, board, "confirm"),
+        "name": _name(request, board, "confirm" + _tuned_otherwise(asked.factors)),
         "recipes": ["fp32", *recipes],
         "boards": [request.words[board.name]],
         "runtimes": [{"settings": "best"}],
@@ -115,6 +116,11 @@ def confirm_plan_data(
         **({"sustained": False} if board.role is Role.REFERENCE else {}),
         "budget": plan_budget(limits),
     }
+
+
+def _tuned_otherwise(factors: tuple[str, ...]) -> str:
+    """A part of the name, so that what was confirmed with other settings is not taken for this."""
+    return "" if factors == TUNED else f"-{digest({'tried': sorted(factors)})[:6]}"
 
 
 def _common(request: Request, folder: Path, test: str) -> dict[str, Any]:

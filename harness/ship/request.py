@@ -14,6 +14,7 @@ from ...compression.model import Model, read_model
 from ...compression.task import Preprocessing, Task
 from ...targets.board import Board
 from ..errors import PlanError
+from ..optimize.grid import check_factors
 from ..planread import data_word
 from ..provenance import digest
 from ..search.budget import Limit
@@ -21,14 +22,16 @@ from ..selection import Boards
 from .limits import read_limits
 
 CERTIFY = "certify"
+# One, as each costs its blocks: threads and cores gain most. On a board with one processor there is nothing to try.
+TUNED = ("place",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """The words of the command. `task` are further keys of a plan's task, such as `mean` and `std`.
 
-    `protocol` and `blocks` are those of the confirmation; None: as many blocks as the protocol has, and fewer once the
-    intervals are narrow.
+    `factors` are what of the settings is tuned, as `optimize` names it. `protocol` and `blocks` are those of the
+    confirmation; None: as many blocks as the protocol has, and fewer once the intervals are narrow.
     """
 
     model: Path
@@ -39,6 +42,7 @@ class Asked:
     finalists: int = 2
     licence: str | None = None
     seed: int = 1
+    factors: tuple[str, ...] = TUNED
     task: Mapping[str, Any] = field(default_factory=dict[str, Any])
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
     protocol: str = CERTIFY
@@ -86,6 +90,7 @@ def read_request(asked: Asked, known: Boards) -> Request:
 
     Raises PlanError, ModelError or InventoryError: one sentence for the first that is wrong.
     """
+    check_factors(asked.factors)
     selection = known.select_all(asked.boards)
     if not selection.boards:
         raise PlanError(f"--boards {' '.join(asked.boards)}: no board of the inventory is meant by this")

@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many of them each board confirms.",
 )
+@click.option(
+    "--try",
+    "factors",
+    multiple=True,
+    help="What of the settings is tuned, as `hilbench optimize` names it; by default place. Repeatable.",
+)
 @click.option("--licence", help="What the card says of the model's licence; by default that it is not stated.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Deals the data out.")
 @click.option("--scale", type=float, help="Factor for stored pixels; by default 1/255 for bytes.")
@@ -104,7 +110,7 @@ def ship(model: Path, *, quiet: bool, any_time: bool, language: str, as_json: bo
 
 def _asked(model: Path, options: dict[str, Any]) -> Any:
     from ..benchplan import shapes_from
-    from ..ship.request import Asked
+    from ..ship.request import TUNED, Asked
 
     task = {key: options[key] for key in ("scale", "layout") if options[key] is not None}
     task |= {key: list(options[key]) for key in ("mean", "std") if options[key]}
@@ -117,6 +123,7 @@ def _asked(model: Path, options: dict[str, Any]) -> Any:
         finalists=options["finalists"],
         licence=options["licence"],
         seed=options["seed"],
+        factors=options["factors"] or TUNED,
         task=task,
         shapes=shapes_from(options["shapes"]),
     )

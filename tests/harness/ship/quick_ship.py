@@ -16,7 +16,7 @@ from hilbench.harness import protocol
 from hilbench.harness.home import Home
 from hilbench.harness.progress import Progress
 from hilbench.harness.selection import Boards
-from hilbench.harness.ship import confirm, plans
+from hilbench.harness.ship import plans
 from hilbench.harness.ship.request import Asked
 from hilbench.harness.ship.shipping import ShipResult, ship_model
 from hilbench.reports.language import Language
@@ -33,11 +33,10 @@ SIDE, CLASSES = 12, 3
 
 
 def shorten(setattr_: Callable[[Any, str, Any], None] = setattr) -> None:
-    """Short processes and a small grid of settings, set by `setattr_`."""
+    """Short processes and a small effort, set by `setattr_`."""
     quick = replace(protocol.QUICK, warmup_seconds=0.02, min_seconds=0.05, iterations=150, gap_s=0.0)
     setattr_(protocol, "BY_NAME", {**protocol.BY_NAME, "quick": quick})
     setattr_(plans, "EFFORT", [6])
-    setattr_(confirm, "FACTORS", ("memory_pattern",))
 
 
 def write_lab(folder: Path) -> None:
@@ -81,6 +80,7 @@ def asked(lab: Path, *budget: str, **more: Any) -> Asked:
         "finalists": 1,
         "protocol": "quick",
         "blocks": 6,
+        "factors": ("memory_pattern",),
     }
     return Asked(**{**given, **more})
 

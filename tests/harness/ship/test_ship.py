@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,29 @@ def test_an_impossible_budget_tells_the_nearest_miss_of_each_limit(lab: Path) ->
     assert set(before) <= set(runs(lab))
 
 
+def test_more_to_try_is_tuned_and_confirmed_anew_and_only_once(lab: Path) -> None:
+    before, more = runs(lab), ("memory_pattern", "arena")
+    (one,) = shipped(lab, factors=more).outcomes
+    after = runs(lab)
+    assert {run: after[run] for run in before} == before
+    assert one.run_id in set(after) - set(before)
+    known = read_settings(Home(folder=lab / ".hilbench").settings("here"))
+    assert [tuple(entry.tried) for entry in known] == [more] * len(known)
+    (again,) = shipped(lab, factors=more[1:]).outcomes  # of which all was tried
+    assert again.run_id not in after  # but confirmed it was as something else
+    assert sum("-tune-" in name for name in names(lab)) == sum("-tune-" in name for name in names(lab, after))
+    assert shipped(lab, factors=more).outcomes[0].run_id == one.run_id
+
+
+def names(lab: Path, among: Collection[str] | None = None) -> list[str]:
+    """The plan's name of each run, of those `among` alone where they are given."""
+    store = Store.open(Home(folder=lab / ".hilbench").database_url)
+    try:
+        return [row.plan_name for row in store.runs() if among is None or row.run_id in among]
+    finally:
+        store.close()
+
+
 def test_what_ran_in_another_layout_is_what_is_shipped(lab: Path) -> None:
     path = Home(folder=lab / ".hilbench").settings("here")
     (known,) = read_settings(path)
@@ -167,6 +191,7 @@ def test_what_ran_in_another_layout_is_what_is_shipped(lab: Path) -> None:
     [
         ({"budget": ["p95<=3ms"], "boards": ["here", "sim"]}, "what is counted there are instructions"),
         ({"budget": ["quickly"]}, '"quickly" is no limit'),
+        ({"factors": ("speed",)}, 'there is no "speed" to try'),
         ({"boards": ["hare"]}, "hare"),
         ({"budget": ["size<=1MB"], "boards": ["old"]}, "has tflite-runtime and no onnxruntime"),
         ({"data": "one.npz"}, "two classes at least"),
