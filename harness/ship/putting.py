@@ -18,11 +18,14 @@ from ...reports.record import Outcome, RunRecord
 from ...reports.searchrecord import SearchRecord, SearchTrial
 from ...reports.summary import CellSummary, RunSummary, summarize
 from ...targets.board import Board
+from ..candidates import prepare
 from ..errors import HarnessError
 from ..home import Home
-from ..plan import Plan
+from ..plan import Plan, expand
+from ..progress import Progress
 from ..runtimeplan import LAYOUT
 from ..search.budget import Limit
+from ..sources import formats, read_sources
 from .card import Shipped, card, cell_standings, tried_cells
 from .cardtext import card_text
 from .confirm import settled_settings
@@ -83,7 +86,7 @@ def put(context: Context, record: RunRecord) -> BoardOutcome:
             warnings=[*(why if any(one.unknown for one in tried) else []), *left_behind(context.target, board)],
         )
     shipped = _shipped(context, summary, choice, choice.chosen)
-    folder = replace_folder(board_folder(context.target, board), _files(record, shipped, context.language))
+    folder = replace_folder(board_folder(context.target, board), _files(context, record, shipped))
     return BoardOutcome(
         board=board,
         state=SHIPPED,
@@ -99,24 +102,40 @@ def put(context: Context, record: RunRecord) -> BoardOutcome:
     )
 
 
-def _files(record: RunRecord, shipped: Shipped, language: Language) -> dict[str, bytes]:
+def _files(context: Context, record: RunRecord, shipped: Shipped) -> dict[str, bytes]:
     from ...reports.page import render
 
-    file = shipped.deployed
-    content = None if file.path is None else read_whole(Path(file.path), file.sha256)
-    if content is None:
-        raise HarnessError(
-            f"the file of {shipped.cell.record.recipe} is not in the cache any more ({file.path}); "
-            "the same command makes it again"
-        )
+    content = _content(context, shipped.cell.record.cell_id, shipped.deployed)
     found = card(shipped, len(content))
     return {
         shipped.file: content,
         "settings.yaml": _settings_yaml(shipped).encode(),
         CARD: (json.dumps(found, indent=2, ensure_ascii=False) + "\n").encode(),
         "MODEL_CARD.md": card_text(found).encode(),
-        "report.html": render(record, language=language).encode(),
+        "report.html": render(record, language=context.language).encode(),
     }
+
+
+def _content(context: Context, cell_id: str, file: DeployedFile) -> bytes:
+    """The bytes that were measured. The cache may have let go of them since (`hilbench gc`): then they are made again.
+
+    Raises HarnessError where what is made now are other bytes, as by other versions of libraries.
+    """
+    assert file.path is not None
+    path = Path(file.path)
+    if (content := read_whole(path, file.sha256)) is not None:
+        return content
+    sources = read_sources(context.plan, cache=context.home.artifacts)
+    prepared = prepare(context.plan, sources, cache=context.home.artifacts, progress=Progress(quiet=True))
+    cell = next(cell for cell in expand(context.plan, formats(sources)) if cell.cell_id == cell_id)
+    made = prepared.file(cell, file.layout) if prepared.candidate(cell).made is not None else None
+    content = None if made is None or made.sha256 != file.sha256 else read_whole(made.path, file.sha256)
+    if content is None:
+        raise HarnessError(
+            f"the file that was measured is not in the cache any more ({path}), and what is made of the recipe "
+            f"{cell.recipe} now is another one; with another --seed all is measured anew"
+        )
+    return content
 
 
 def _shipped(context: Context, summary: RunSummary, choice: Choice, cell: CellSummary) -> Shipped:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -117,6 +118,15 @@ def test_called_again_it_measures_nothing_and_writes_the_same(lab: Path) -> None
     assert {path.name: path.read_bytes() for path in (lab / "ship" / "here").iterdir()} == files
 
 
+def test_a_file_that_the_cache_has_let_go_of_is_made_again(lab: Path) -> None:
+    files = {path.name: path.read_bytes() for path in (lab / "ship" / "here").iterdir()}
+    before = runs(lab)
+    shutil.rmtree(lab / ".hilbench" / "artifacts")
+    assert shipped(lab).exit_code == 0
+    assert runs(lab) == before
+    assert {path.name: path.read_bytes() for path in (lab / "ship" / "here").iterdir()} == files
+
+
 def test_in_chinese_only_the_reports_are_other_files(lab: Path) -> None:
     before, files = runs(lab), {path.name: path.read_bytes() for path in (lab / "ship" / "here").iterdir()}
     search = shipped(lab, language=Language.CHINESE).search.search_id
@@ -182,6 +192,9 @@ def test_what_ran_in_another_layout_is_what_is_shipped(lab: Path) -> None:
     assert (port.name, port.shape[1:]) == ("x_nhwc", [SIDE, SIDE, 1])
     assert "it takes its images as NHWC" in card["artifact"]["notes"][-1]
     settings = YAML(typ="safe").load((folder / "settings.yaml").read_text())
+    shutil.rmtree(lab / ".hilbench" / "artifacts")
+    shipped(lab, blocks=7)
+    assert (folder / card["artifact"]["file"]).read_bytes() == content  # made again
     assert "input_layout" not in settings["settings"]  # the file takes them so already
     assert settings["task"] == {"layout": "nhwc"}
 
