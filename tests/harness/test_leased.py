@@ -118,6 +118,15 @@ def test_a_board_that_was_given_back_is_not_asked_again(
         give_back_lost_lease(store, run_id, board)
 
 
+def test_a_run_that_came_to_its_end_by_itself_has_noted_that_it_gave_the_board_back(
+    lab: Path, store: Store, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lab / "plan.yaml").write_text(PLAN.replace("short", "whole"))
+    whole = ran(lab).run_id
+    monkeypatch.setattr("hilbench.harness.leased.connect_board", lambda _: pytest.fail("it was asked"))
+    give_back_lost_lease(store, whole, board)
+
+
 def test_the_lease_of_another_is_left_alone_and_a_board_out_of_reach_is_no_error(
     lab: Path, store: Store, run_id: str, board: Board
 ) -> None:
